@@ -1,0 +1,54 @@
+# `make` alone lists the targets. Everything lives in .venv and .cache, and in BentoML's own store.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt
+SOURCES := clip_ranker service.py import_model.py tests
+export BENTOML_DO_NOT_TRACK := True
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint format types clean pin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for another)
+	@$(BIN)/python -m clip_ranker.run
+
+test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style and formatting
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(VENV)/.dev ## repair style and formatting
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+types: $(VENV)/.dev ## check types
+	$(BIN)/mypy
+
+clean: ## remove the environment and caches, not BentoML's store
+	rm -rf $(VENV) .cache
+
+requirements.txt: pyproject.toml
+	@echo 'pyproject.toml is newer than requirements.txt: if dependencies changed, run make pin' && touch $@
+
+pin: $(VENV)/.dev ## renew requirements.txt from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --upgrade --python-version 3.11 --python-platform linux \
+		--no-header --no-annotate --output-file requirements.txt
+
+# Installing is slow and rare: a stamp remembers it.
+$(VENV)/.import: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing what importing and serving need (torch is large, this takes minutes once) …'
+	@$(INSTALL) --editable '.[import]'
+	@touch $@
+
+$(VENV)/.dev: requirements.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
+	@$(INSTALL) --editable '.[dev]'
+	@touch $@ $(VENV)/.import

@@ -1,0 +1,1 @@
+"""Ranks listing thumbnails by visual similarity to a photo."""

@@ -1,0 +1,157 @@
+"""The embedder process as the API process sees it: bounded calls, and whether it is well."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+import numpy as np
+import psutil
+
+from clip_ranker.batcher import Embed, Embedding, Pixels
+from clip_ranker.errors import EmbedderUnavailableError
+from clip_ranker.images import Preprocess
+
+logger = logging.getLogger(__name__)
+
+AskPid = Callable[[], Awaitable[int]]
+
+DISPATCHER_LESSONS = 12
+"""Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
+PROBE_PAUSE_S = 0.25
+SLOWER_BY = 5
+"""A call may take this many times what its pictures take one by one before it counts as hung."""
+
+
+class Embedder:
+    """Wraps the calls to the other process.
+
+    A call that fails or stays out too long makes the embedder unwell: calls are refused at once
+    while a probe looks until a picture comes back. A process that does not answer is killed,
+    because nobody else notices that it hangs; BentoML's supervisor starts a new one.
+
+    Args:
+        preprocess: gives the shape of a picture to probe with.
+        timeout_s: least time after which a call counts as hung.
+    """
+
+    def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
+        self._call: Embed
+        self._ask_pid: AskPid
+        self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
+        self._timeout_s = timeout_s
+        self._one_picture_s = 0.0
+        self._process: psutil.Process | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._well = asyncio.Event()
+
+    @property
+    def well(self) -> bool:
+        """True when the last embed succeeded and none is out too long."""
+        return self._well.is_set()
+
+    async def wait_until_well(self) -> None:
+        """Returns once a picture was embedded."""
+        await self._well.wait()
+
+    def connect(self, call: Embed, ask_pid: AskPid) -> None:
+        """Begins to look for the process; needs a running event loop.
+
+        Args:
+            call: embeds in the other process; raises ``ConnectionError`` when it is away.
+            ask_pid: asks the other process for its process id; raises likewise.
+        """
+        self._call, self._ask_pid = call, ask_pid
+        self._look()
+
+    def _look(self) -> None:
+        self._well.clear()
+        if self._probing is None:
+            self._probing = asyncio.create_task(self._probe())
+
+    async def close(self) -> None:
+        """Stops looking."""
+        if self._probing:
+            self._probing.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._probing
+
+    async def __call__(self, pixels: Pixels) -> Embedding:
+        """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim).
+
+        Raises:
+            EmbedderUnavailableError: the process is starting, away or hung.
+        """
+        if not self.well:
+            raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
+        try:
+            try:
+                return await self._bounded(pixels)
+            except ConnectionError:
+                if not self._alive():
+                    raise
+                # An idle connection can die under a request, and embedding twice does no harm.
+                return await self._bounded(pixels)
+        except (TimeoutError, ConnectionError) as error:
+            logger.error("embedder: %s, looking for it", type(error).__name__)
+            self._look()
+            raise EmbedderUnavailableError(
+                "the model stopped and is starting again, try again in a few seconds"
+            ) from error
+
+    async def _bounded(self, pixels: Pixels) -> Embedding:
+        limit_s = max(self._timeout_s, SLOWER_BY * self._one_picture_s * len(pixels))
+        try:
+            async with self._one_at_a_time, asyncio.timeout(limit_s):
+                return await self._call(pixels)
+        except TimeoutError:
+            if self._process is not None:
+                logger.error("embedder: no answer in %.1f s, killing it", limit_s)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    self._process.kill()
+            raise
+
+    def _alive(self) -> bool:
+        if self._process is None:
+            return False
+        try:
+            return (
+                bool(self._process.status() != psutil.STATUS_ZOMBIE) and self._process.is_running()
+            )
+        except psutil.NoSuchProcess:
+            return False
+
+    async def _probe(self) -> None:
+        try:
+            while not self.well:
+                if await self._try():
+                    await self._teach()
+        finally:
+            self._probing = None
+
+    async def _try(self) -> bool:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                self._process = psutil.Process(await self._ask_pid())
+            await self._bounded(self._black)  # the first is slow, pages are read in
+            start = time.perf_counter()
+            await self._bounded(self._black)
+        except (TimeoutError, ConnectionError, psutil.NoSuchProcess):
+            await asyncio.sleep(PROBE_PAUSE_S)
+            return False
+        except Exception:  # a bug or a broken model: keep looking, and say so
+            logger.exception("embedder: the probe failed")
+            await asyncio.sleep(self._timeout_s)
+            return False
+        self._one_picture_s = time.perf_counter() - start
+        self._well.set()
+        logger.info("embedder: well, one picture %.3f s", self._one_picture_s)
+        return True
+
+    async def _teach(self) -> None:
+        """Walks BentoML's dispatcher through its first calls, some of which it holds back."""
+        for _ in range(DISPATCHER_LESSONS):
+            with contextlib.suppress(EmbedderUnavailableError):
+                await self(self._black)

@@ -1,0 +1,83 @@
+"""One tree for everything that can go wrong with a picture or a request."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+
+class ClipRankerError(Exception):
+    """Base of every error this package raises on purpose. Its text is written for people."""
+
+
+class CandidateError(ClipRankerError):
+    """One picture could not be ranked; the others go on. The text becomes ``detail``."""
+
+    reason: ClassVar[str]
+
+
+class DownloadFailedError(CandidateError):
+    """No usable answer: an HTTP status, a refused or broken connection, an unknown host."""
+
+    reason = "download_failed"
+
+
+class TimedOutError(CandidateError):
+    """No complete answer within the time a download, or the request, has."""
+
+    reason = "timed_out"
+
+
+class UrlBlockedError(CandidateError):
+    """The URL is malformed, or points where this service does not go."""
+
+    reason = "url_blocked"
+
+
+class TooLargeError(CandidateError):
+    """More bytes or pixels than the limits admit."""
+
+    reason = "too_large"
+
+
+class NotAnImageError(CandidateError):
+    """The bytes are no picture of a supported format, or a broken one."""
+
+    reason = "not_an_image"
+
+
+class EmbedFailedError(CandidateError):
+    """The model could not make a vector of this picture."""
+
+    reason = "embed_failed"
+
+
+class RequestError(ClipRankerError):
+    """The whole request is answered with an error.
+
+    Args:
+        error: one sentence for people that names the field and the fix.
+        detail: one entry a fault, for programs.
+    """
+
+    status: ClassVar[int]
+    retry_after_s: ClassVar[int | None] = None
+
+    def __init__(self, error: str, detail: Sequence[dict[str, str]] = ()) -> None:
+        super().__init__(error)
+        self.detail = list(detail)
+
+
+class BadRequestError(RequestError):
+    """The request itself is wrong; sending it again will not help."""
+
+    status = 400
+
+
+class EmbedderUnavailableError(RequestError):
+    """The embedder process is starting, dead or hung; worth another try soon."""
+
+    status = 503
+    retry_after_s = 10
+
+
+class ModelNotFoundError(ClipRankerError):
+    """The BentoML store has no model of that name, or one this version cannot read."""

@@ -1,0 +1,200 @@
+"""Bytes to the pixels a model eats. Pure functions.
+
+The second half repeats the geometry of open_clip's inference transform (``image_transform`` in
+open_clip 3.x, over torchvision's ``Resize`` and ``CenterCrop``) on Pillow alone, because serving
+has no torch. ``tests/test_images.py`` and every import hold the two identical, pixel by pixel.
+"""
+
+import io
+import warnings
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pillow_heif
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from clip_ranker.errors import NotAnImageError, TooLargeError
+
+pillow_heif.register_heif_opener()
+# The limit is ours (``max_pixels``), lower, and checked before a pixel is decoded.
+Image.MAX_IMAGE_PIXELS = None
+warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which are the norm here
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
+ELONGATED = 8
+"""Sides further apart than this are cropped before the resize, see ``_resize_and_crop``."""
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a model wants its pixels; comes out of the store with the model.
+
+    Attributes:
+        height: of the input, in pixels.
+        width: of the input, in pixels.
+        mean: of each channel, on a scale of 0 to 1.
+        std: of each channel, on a scale of 0 to 1.
+        interpolation: of the resize.
+        resize_mode: ``shortest`` side to the input and crop, ``longest`` and pad, or ``squash``.
+        fill: grey level of the padding, 0 to 255.
+    """
+
+    height: int
+    width: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    interpolation: Literal["bicubic", "bilinear"] = "bicubic"
+    resize_mode: Literal["shortest", "longest", "squash"] = "shortest"
+    fill: int = 0
+
+
+def prepare(
+    data: bytes, *, preprocess: Preprocess, image_resize_px: int, max_pixels: int
+) -> NDArray[np.uint8]:
+    """The whole way from a file's bytes to model pixels: decode, fit, then the model's own.
+
+    Returns:
+        uint8 of shape (height, width, 3), RGB, not yet normalised.
+
+    Raises:
+        NotAnImageError: the bytes are no supported or no whole picture.
+        TooLargeError: it has more than ``max_pixels``.
+    """
+    image = fit(decode(data, max_pixels=max_pixels), image_resize_px)
+    return to_pixels(image, preprocess)
+
+
+def decode(data: bytes, *, max_pixels: int) -> Image.Image:
+    """Decodes the first frame, turns it upright and makes it RGB.
+
+    Raises:
+        NotAnImageError: the bytes are no supported or no whole picture.
+        TooLargeError: the header claims more than ``max_pixels``; nothing was decoded.
+    """
+    if not data:
+        raise NotAnImageError("the file is empty")
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as error:  # Pillow's parsers raise most of what Python has on hostile bytes
+        raise NotAnImageError(_what_is_it(data)) from error
+    width, height = image.size
+    if width * height > max_pixels:
+        raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
+    try:
+        image.load()
+    except Exception as error:
+        raise NotAnImageError(f"the {image.format} file is damaged or cut short") from error
+    return to_rgb(_upright(image))
+
+
+def _what_is_it(data: bytes) -> str:
+    start = data[:512].lstrip().lower()
+    if b"<svg" in start:
+        found = "this is SVG"
+    elif start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
+        found = "this is a web page"
+    elif start.startswith(b"gif8"):
+        found = "this is GIF"
+    elif start.startswith(b"%pdf"):
+        found = "this is PDF"
+    else:
+        found = "this is something else, or damaged"
+    return f"not a JPEG, PNG, WebP, HEIC or AVIF picture: {found}"
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Applies the EXIF orientation; a corrupt EXIF block means there is none."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # noqa: BLE001 the picture is fine, only its EXIF block is not
+        return image
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Any mode to RGB: alpha composed onto white, 16-bit grey by its high byte."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # I;16 and kin: convert() would clip at 255, not scale
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGB", image.size, "white")
+        white.paste(rgba, mask=rgba.getchannel("A"))
+        return white
+    return image.convert("RGB")
+
+
+def fit(image: Image.Image, longest_px: int) -> Image.Image:
+    """Shrinks so that the longest side is ``longest_px``; never enlarges."""
+    longest = max(image.size)
+    if longest <= longest_px:
+        return image
+    width, height = (max(1, round(side * longest_px / longest)) for side in image.size)
+    return image.resize((width, height), Image.Resampling.BICUBIC)
+
+
+def to_pixels(image: Image.Image, preprocess: Preprocess) -> NDArray[np.uint8]:
+    """The model's own resize, crop or pad.
+
+    Args:
+        image: RGB, of any size.
+        preprocess: of the model.
+
+    Returns:
+        uint8 of shape (height, width, 3).
+    """
+    want = (preprocess.width, preprocess.height)
+    resample = Image.Resampling[preprocess.interpolation.upper()]
+    if preprocess.resize_mode == "squash":
+        return np.array(image if image.size == want else image.resize(want, resample))
+    resized = _keep_ratio(image.size, want, preprocess.resize_mode)
+    if preprocess.resize_mode == "shortest" and max(resized) > ELONGATED * max(want):
+        return np.array(_resize_and_crop(image, resized, want, resample))
+    if resized != image.size:
+        image = image.resize(resized, resample)
+    return np.array(_center(image, want, preprocess.fill))
+
+
+def _keep_ratio(
+    size: tuple[int, int], want: tuple[int, int], mode: Literal["shortest", "longest"]
+) -> tuple[int, int]:
+    """Size after the resize. Square crops round down, others to nearest, as in open_clip."""
+    if mode == "shortest" and want[0] == want[1]:
+        short, side = min(size), want[0]
+        width, height = (side if s == short else int(side * s / short) for s in size)
+        return width, height
+    ratios = [s / w for s, w in zip(size, want, strict=True)]
+    ratio = min(ratios) if mode == "shortest" else max(ratios)
+    width, height = (max(1, round(s / ratio)) for s in size)
+    return width, height
+
+
+def _center(image: Image.Image, want: tuple[int, int], fill: int) -> Image.Image:
+    """Cuts or pads each side to the centre; half pixels round to even, as Python does."""
+    width, height = image.size
+    if width < want[0] or height < want[1]:
+        grown = (max(width, want[0]), max(height, want[1]))
+        padded = Image.new("RGB", grown, (fill, fill, fill))
+        padded.paste(image, ((grown[0] - width) // 2, (grown[1] - height) // 2))
+        image, (width, height) = padded, grown
+    left, top = round((width - want[0]) / 2), round((height - want[1]) / 2)
+    return image.crop((left, top, left + want[0], top + want[1]))
+
+
+def _resize_and_crop(
+    image: Image.Image,
+    resized: tuple[int, int],
+    want: tuple[int, int],
+    resample: Image.Resampling,
+) -> Image.Image:
+    """Resizes only what the crop keeps.
+
+    A picture of 2048 by 1 would grow to 458,752 by 224 before its crop. The result differs from
+    the long way only along the edges of the crop, by less than the filter's reach.
+    """
+    left, top = ((r - w) / 2 for r, w in zip(resized, want, strict=True))
+    x, y = (s / r for s, r in zip(image.size, resized, strict=True))
+    box = (left * x, top * y, (left + want[0]) * x, (top + want[1]) * y)
+    return image.resize(want, resample, box=box)

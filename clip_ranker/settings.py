@@ -1,0 +1,69 @@
+"""Every environment variable the service reads. All start with ``CLIP_``; empty means unset."""
+
+from functools import cache
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part for part in value.replace(",", " ").split() if part)
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+"""Entries separated by commas or spaces."""
+
+
+class Settings(BaseSettings):
+    """Read once per process, immutable. The description of each field is its documentation."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CLIP_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    model: str = Field(
+        "openclip_vit_b32", min_length=1, description="name of the model in the BentoML store"
+    )
+    max_batch_size: int = Field(16, ge=1, le=256, description="pictures in one embedder call")
+    embed_threads: int = Field(
+        0, ge=0, le=256, description="threads of ONNX Runtime; 0 = one a processor"
+    )
+    decode_threads: int = Field(
+        0, ge=0, le=256, description="threads that decode pictures; 0 = one a processor"
+    )
+    embed_timeout_s: float = Field(
+        10, gt=0, le=600, description="one embedder call out longer than this counts as hung"
+    )
+    download_timeout_s: float = Field(
+        3, gt=0, le=60, description="one attempt at a download, from name lookup to last byte"
+    )
+    max_redirects: int = Field(3, ge=0, le=10, description="redirects followed in one download")
+    max_download_bytes: int = Field(
+        10_000_000, ge=1, description="body of one download, or of one decoded query photo"
+    )
+    max_downloads: int = Field(
+        64, ge=1, le=1000, description="downloads at once in the whole process"
+    )
+    max_pixels: int = Field(
+        50_000_000, ge=1, description="width times height of a picture, checked before decoding"
+    )
+    allow_private_hosts: Words = Field(
+        (), description="hosts, host:port or networks admitted although they are private"
+    )
+    allowed_hosts: Words = Field(
+        (), description="only these hosts, `example.com` or `*.example.com`; empty = any public"
+    )
+    max_candidates: int = Field(200, ge=1, le=10_000, description="candidates in one request")
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        pydantic.ValidationError: a variable is out of bounds; the message names it.
+    """
+    return Settings()

@@ -1,0 +1,107 @@
+"""Models in the BentoML store. A stored model carries all that is needed to feed it."""
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml.exceptions import BentoMLException, NotFound
+
+from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.images import Preprocess
+
+FORMAT = 1
+"""Raised when an older service could not feed what a newer import stores."""
+GRAPH = "model.onnx"
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model as the service sees it.
+
+    Attributes:
+        name: in the store; what ``meta.model`` says.
+        graph: path of the ONNX file.
+        preprocess: how to make its pixels.
+        dim: width of its embeddings.
+        source: where the weights come from, for people.
+        digest: SHA-256 of the weights, hexadecimal.
+    """
+
+    name: str
+    graph: Path
+    preprocess: Preprocess
+    dim: int
+    source: str
+    digest: str
+
+
+def load(name: str) -> StoredModel:
+    """Reads the newest model of that name.
+
+    Raises:
+        ModelNotFoundError: there is none, or it was stored by an incompatible version.
+    """
+    try:
+        model = bentoml.models.get(name)
+    except NotFound as error:
+        raise ModelNotFoundError(
+            f"no model '{name}' in the BentoML store; `python import_model.py --help` tells how "
+            "to import one, CLIP_MODEL chooses another"
+        ) from error
+    except BentoMLException as error:
+        raise ModelNotFoundError(f"'{name}' is no name of a model: {error}") from error
+    metadata: dict[str, Any] = model.info.metadata
+    if metadata.get("format") != FORMAT:
+        raise ModelNotFoundError(
+            f"the stored model '{name}' is not of format {FORMAT}: import it again"
+        )
+    return StoredModel(
+        name=model.tag.name,
+        graph=Path(model.path_of(GRAPH)),
+        preprocess=_preprocess(metadata["preprocess"]),
+        dim=metadata["dim"],
+        source=metadata["source"],
+        digest=metadata["digest"],
+    )
+
+
+def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
+    """Tag of the newest model of that name if it has these weights and this preprocessing."""
+    try:
+        stored = load(name)
+    except ModelNotFoundError:
+        return None
+    if (stored.digest, stored.preprocess) != (digest, preprocess):
+        return None
+    return str(bentoml.models.get(name).tag)
+
+
+def save(
+    name: str, graph: Path, preprocess: Preprocess, *, dim: int, source: str, digest: str
+) -> str:
+    """Stores a model and removes older ones of the same name and weights.
+
+    Returns:
+        Its tag, ``name:version``.
+    """
+    metadata = {
+        "format": FORMAT,
+        "preprocess": dataclasses.asdict(preprocess)
+        | {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "dim": dim,
+        "source": source,
+        "digest": digest,
+    }
+    with bentoml.models.create(name, module="onnxruntime", metadata=metadata) as model:
+        shutil.copyfile(graph, model.path_of(GRAPH))
+    for older in bentoml.models.list(name):
+        if older.tag != model.tag and older.info.metadata.get("digest") == digest:
+            bentoml.models.delete(older.tag)
+    return str(model.tag)
+
+
+def _preprocess(stored: dict[str, Any]) -> Preprocess:
+    return Preprocess(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})

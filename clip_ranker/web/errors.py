@@ -1,0 +1,126 @@
+"""Gives every error answer one shape, whoever raised it."""
+
+import functools
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any, ParamSpec, TypeVar, cast
+
+from starlette.datastructures import MutableHeaders
+from starlette.responses import JSONResponse
+
+from clip_ranker.errors import RequestError
+from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_response
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+REPLACED_HEADERS = ("content-length", "content-type", "transfer-encoding")
+SENTENCES = {
+    404: "there is nothing at this path; the API is described at /docs.json",
+    405: "this method is not allowed here; the Allow header names those that are",
+    500: "something went wrong in the service; its log tells what",
+    504: "the request took too long; send fewer candidates at once",
+}
+
+
+def answers_errors(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Turns a ``RequestError`` raised by an API into its answer.
+
+    BentoML would log it with its input and answer in a shape of its own.
+    """
+
+    @functools.wraps(api)
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return await api(*args, **kwargs)
+        except RequestError as error:
+            return cast(T, error_response(error))
+
+    return wrapped
+
+
+class ErrorShape:
+    """Rewrites the body of every answer from 400 up to ``{"error": …, "detail": […]}``."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Passes everything but errors through untouched."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        held: Message | None = None
+        started = False
+        body = bytearray()
+
+        async def shaping(message: Message) -> None:
+            nonlocal held, started
+            if message["type"] == "http.response.start" and message["status"] >= 400:
+                held = message
+            elif held is None:
+                started = True
+                await send(message)
+            else:
+                body.extend(message.get("body", b""))
+                if not message.get("more_body", False):
+                    started = True
+                    await _shape(held, bytes(body))(scope, receive, send)
+
+        try:
+            await self._app(scope, receive, shaping)
+        except Exception:
+            logger.exception("unhandled in %s %s", scope["method"], scope["path"])
+            if started:
+                raise
+            await _shape({"status": 500, "headers": []}, b"")(scope, receive, send)
+
+
+def _shape(start: Message, body: bytes) -> JSONResponse:
+    status = start["status"]
+    try:
+        said: Any = json.loads(body)
+    except ValueError:
+        said = body.decode("utf-8", "replace") if status < 500 else None
+    content = _content(status, said)
+    response = JSONResponse(content, status_code=status)
+    kept = MutableHeaders(raw=[(k, v) for k, v in start["headers"]])
+    for name in REPLACED_HEADERS:
+        del kept[name]
+    response.raw_headers.extend(kept.raw)
+    return response
+
+
+def _content(status: int, said: Any) -> dict[str, Any]:
+    if isinstance(said, list) and len(said) == 1:
+        said = said[0]  # BentoML's BadInput
+    if isinstance(said, dict) and isinstance(said.get("error"), str):
+        if not isinstance(said.get("detail"), list):
+            return {"error": SENTENCES.get(status, said["error"]), "detail": []}
+        if all("loc" in fault for fault in said["detail"]) and said["detail"]:
+            return _validation(said["detail"])
+        return {"error": said["error"], "detail": said["detail"]}
+    return {"error": SENTENCES.get(status, HTTPStatus(status).phrase.lower()), "detail": []}
+
+
+def _validation(faults: list[dict[str, Any]]) -> dict[str, Any]:
+    """Pydantic's list of faults as fields and sentences."""
+    detail = [{"field": _field(fault["loc"]), "message": _message(fault)} for fault in faults]
+    more = f" (and {len(detail) - 1} more)" if len(detail) > 1 else ""
+    return {"error": f"{detail[0]['field']}: {detail[0]['message']}{more}", "detail": detail}
+
+
+def _field(path: list[str | int]) -> str:
+    """``["candidates", 3, "auction_id"]`` as ``candidates[3].auction_id``."""
+    name = ""
+    for part in path:
+        name += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return name.removeprefix(".") or "body"
+
+
+def _message(fault: dict[str, Any]) -> str:
+    text = str(fault.get("msg", "is wrong"))
+    return text.removeprefix("Value error, ")

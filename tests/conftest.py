@@ -1,0 +1,98 @@
+"""Real models in a store of their own, a real image server, a real ``bentoml serve``."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _store_folder() -> Path:
+    """Models of an older import must not pass for those of this one."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "clip_ranker").rglob("*.py")):
+        if path.parent.name == "importing" or path.name in ("store.py", "images.py"):
+            digest.update(path.read_bytes())
+    return ROOT / ".cache" / f"store-{digest.hexdigest()[:12]}"
+
+
+# Before anything imports bentoml, which reads them once.
+os.environ["BENTOML_HOME"] = str(_store_folder())
+os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+
+from tests.image_server import ImageServer
+from tests.photos import PHOTOS
+from tests.running import Service
+
+IMPORTS = {
+    "tiny": ["--model", "tests/models/tiny.json", "--weights", "random", "--name", "tiny"],
+    "efficientnet_lite0": ["--starter"],
+    "openclip_vit_b32_random": ["--weights", "random"],
+}
+
+
+def run_import(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Runs import_model.py as a user would."""
+    return subprocess.run(
+        [sys.executable, "import_model.py", *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session")
+def stored() -> Callable[[str], str]:
+    """Makes sure that one of ``IMPORTS`` is in the store; answers its name."""
+    from clip_ranker import store
+    from clip_ranker.errors import ModelNotFoundError
+
+    def ensure(name: str) -> str:
+        try:
+            store.load(name)
+        except ModelNotFoundError:
+            result = run_import(*IMPORTS[name])
+            assert result.returncode == 0, result.stderr
+        return name
+
+    return ensure
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[ImageServer]:
+    """A real HTTP server on loopback, with all photographs at /photo/<name>."""
+    with ImageServer() as server:
+        for name, data in PHOTOS.items():
+            server.put(f"/photo/{name}", data)
+        yield server
+
+
+@pytest.fixture(scope="session")
+def serve(stored: Callable[[str], str], images: ImageServer) -> Iterator[Callable[..., Service]]:
+    """Starts a service with these settings, or hands out the one already running with them."""
+    running: dict[tuple[tuple[str, str], ...], Service] = {}
+
+    def start(model: str = "tiny", **settings: str) -> Service:
+        settings.setdefault("CLIP_ALLOW_PRIVATE_HOSTS", images.host)
+        settings["CLIP_MODEL"] = stored(model)
+        key = tuple(sorted(settings.items()))
+        if key not in running:
+            running[key] = Service(settings).__enter__()
+        return running[key]
+
+    yield start
+    for service in running.values():
+        service.__exit__()
+
+
+@pytest.fixture
+def service(serve: Callable[..., Service]) -> Service:
+    """The tiny model with default settings."""
+    return serve()

@@ -1,0 +1,41 @@
+"""Real photographs, as files: what scikit-image and scikit-learn ship, in full size."""
+
+import io
+from pathlib import Path
+
+import skimage.data
+import sklearn.datasets
+from PIL import Image
+
+_SKIMAGE = Path(skimage.data.__file__).parent
+_SKLEARN = Path(sklearn.datasets.__file__).parent / "images"
+_FILES = {
+    "astronaut": _SKIMAGE / "astronaut.png",
+    "brick": _SKIMAGE / "brick.png",
+    "camera": _SKIMAGE / "camera.png",
+    "cat": _SKIMAGE / "chelsea.png",
+    "china": _SKLEARN / "china.jpg",
+    "coffee": _SKIMAGE / "coffee.png",
+    "coins": _SKIMAGE / "coins.png",
+    "flower": _SKLEARN / "flower.jpg",
+    "galaxies": _SKIMAGE / "hubble_deep_field.jpg",
+    "grass": _SKIMAGE / "grass.png",
+    "gravel": _SKIMAGE / "gravel.png",
+    "moon": _SKIMAGE / "moon.png",
+    "motorcycle": _SKIMAGE / "motorcycle_left.png",
+    "retina": _SKIMAGE / "retina.jpg",
+    "rocket": _SKIMAGE / "rocket.jpg",
+}
+PHOTOS = {name: path.read_bytes() for name, path in _FILES.items()}
+
+
+def picture(name: str) -> Image.Image:
+    """The photograph, RGB."""
+    return Image.open(io.BytesIO(PHOTOS[name])).convert("RGB")
+
+
+def encode(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    """The picture as a file of that kind."""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
