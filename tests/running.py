@@ -97,7 +97,7 @@ class Service:
     def ranked(self, **body: Any) -> dict[str, Any]:
         """The answer of a /rank that must succeed."""
         response = self.rank(**body)
-        assert response.status_code == httpx.codes.OK, response.text
+        assert response.status_code == httpx.codes.OK, response.text + self.log()[-3000:]
         answer: dict[str, Any] = response.json()
         assert answer["meta"]["succeeded"] + answer["meta"]["failed"] == len(body["candidates"])
         return answer

@@ -60,6 +60,7 @@ class _UnitLength(nn.Module):
     def __init__(self, features: Callable[[Tensor], Tensor]) -> None:
         super().__init__()
         self.features = features
+        self.eval()
 
     def forward(self, pixels: Tensor) -> Tensor:
         return nn.functional.normalize(self.features(pixels), dim=-1)
@@ -71,8 +72,24 @@ def store_name(model: str) -> str:
     return "openclip_" + re.sub(r"[^a-z0-9]+", "_", name)
 
 
+def _config(model: str) -> dict[str, Any]:
+    config: dict[str, Any] | None = open_clip.get_model_config(model)
+    if config is None:
+        close = difflib.get_close_matches(model, open_clip.list_models())
+        raise ImportRefusedError(
+            f"--model: OpenCLIP has no '{model}'"
+            + (f"; did you mean {' or '.join(close)}?" if close else "")
+        )
+    return config
+
+
 def tags(model: str) -> str:
-    """Names of the published weights of a model, for people."""
+    """Names of the published weights of a model, for people.
+
+    Raises:
+        ImportRefusedError: there is no such model.
+    """
+    _config(model)
     return ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
 
 
@@ -89,13 +106,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
     if model.endswith(".json"):
         open_clip.add_model_config(model)
         model = Path(model).stem
-    config = open_clip.get_model_config(model)
-    if config is None:
-        close = difflib.get_close_matches(model, open_clip.list_models())
-        raise ImportRefusedError(
-            f"--model: OpenCLIP has no '{model}'"
-            + (f"; did you mean {' or '.join(close)}?" if close else "")
-        )
+    config = _config(model)
     checkpoint, preprocess_tag = _checkpoint(model, config, pretrained)
     torch.manual_seed(SEED)
     try:
@@ -105,8 +116,11 @@ def from_open_clip(model: str, pretrained: str) -> Source:
             pretrained_text=False,
             force_preprocess_cfg=preprocess_tag,
         ).eval()
-    except (RuntimeError, OSError, KeyError) as error:
-        raise ImportRefusedError(f"'{pretrained}' does not load as {model}: {error}") from error
+    except Exception as error:  # torch, safetensors and open_clip each have their own
+        reason = str(error).partition("\n")[0]
+        raise ImportRefusedError(
+            f"'{pretrained}' does not load as {model}: {type(error).__name__}: {reason}"
+        ) from error
     settings = PreprocessCfg(**clip.visual.preprocess_cfg)
     _, height, width = settings.input_size
 
