@@ -88,4 +88,4 @@ class ClipRanker:
             raise ConnectionError(str(error)) from error
 
 
-web.install(ClipRanker, well=lambda: embedder.well)
+web.install(ClipRanker, settings, well=lambda: embedder.well)

@@ -72,6 +72,37 @@ class BadRequestError(RequestError):
     status = 400
 
 
+class UnauthorisedError(RequestError):
+    """No key, or a wrong one."""
+
+    status = 401
+
+
+class RequestTimeoutError(RequestError):
+    """The body did not arrive in time."""
+
+    status = 408
+
+
+class BodyTooLargeError(RequestError):
+    """The body is over the limit."""
+
+    status = 413
+
+
+class UnsupportedMediaTypeError(RequestError):
+    """The body is not JSON."""
+
+    status = 415
+
+
+class BusyError(RequestError):
+    """As many requests as the service takes are under way."""
+
+    status = 429
+    retry_after_s = 2
+
+
 class EmbedderUnavailableError(RequestError):
     """The embedder process is starting, dead or hung; worth another try soon."""
 

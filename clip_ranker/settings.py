@@ -56,6 +56,22 @@ class Settings(BaseSettings):
     allowed_hosts: Words = Field(
         (), description="only these hosts, `example.com` or `*.example.com`; empty = any public"
     )
+    max_body_bytes: int = Field(
+        30_000_000, ge=1, description="body of one request, refused while it streams in"
+    )
+    max_bodies_bytes: int = Field(
+        100_000_000, ge=1, description="bodies of all requests at once; more are answered 429"
+    )
+    max_requests: int = Field(32, ge=1, le=10_000, description="requests at once; more get 429")
+    request_timeout_s: float = Field(
+        60, gt=0, le=3600, description="one request; what is ranked by then is answered"
+    )
+    api_key: Words = Field(
+        (), repr=False, description="keys of which a POST must bring one; empty = open to all"
+    )
+    cors_origins: Words = Field(
+        (), description="origins whose pages may call, or `*`; empty = none"
+    )
     max_candidates: int = Field(200, ge=1, le=10_000, description="candidates in one request")
 
 

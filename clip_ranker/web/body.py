@@ -1,0 +1,143 @@
+"""Takes in the body of a POST under its limits, then watches for the client to hang up."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+
+from starlette.datastructures import Headers
+from starlette.responses import Response
+
+from clip_ranker.errors import (
+    BodyTooLargeError,
+    BusyError,
+    RequestError,
+    RequestTimeoutError,
+    UnsupportedMediaTypeError,
+)
+from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_response, is_post
+
+CLIENT_CLOSED_REQUEST = 499
+"""nginx's number for a client that has gone; nobody reads the answer, the access log does."""
+
+
+class Body:
+    """Reads the whole body, replays it to the app, and cancels the app when the client leaves.
+
+    BentoML itself reads without a limit and works on for clients that have gone.
+
+    Args:
+        app: gets the body in one piece.
+        max_bytes: of one body; refused while it streams in.
+        max_total_bytes: of all bodies held at once.
+        timeout_s: for a body to arrive.
+    """
+
+    def __init__(self, app: App, max_bytes: int, max_total_bytes: int, timeout_s: float) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._max_total_bytes = max_total_bytes
+        self._timeout_s = timeout_s
+        self._held_bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands on what is not a POST; refuses in our one shape."""
+        if not is_post(scope):
+            await self._app(scope, receive, send)
+            return
+        with self._holding() as hold:
+            try:
+                _check_type(Headers(scope=scope))
+                body = await self._read(hold, scope, receive)
+            except RequestError as error:
+                await error_response(error)(scope, receive, send)
+                return
+            if body is not None:
+                await self._run(body, scope, receive, send)
+
+    @contextlib.contextmanager
+    def _holding(self) -> Iterator[Callable[[int], None]]:
+        """Counts bytes in as they come and out at the end."""
+        held = 0
+
+        def hold(size: int) -> None:
+            nonlocal held
+            if held + size > self._max_bytes:
+                raise self._too_large()
+            if self._held_bytes + size > self._max_total_bytes:
+                raise BusyError("too many large requests are under way, try again in a moment")
+            held += size
+            self._held_bytes += size
+
+        try:
+            yield hold
+        finally:
+            self._held_bytes -= held
+
+    async def _read(
+        self, hold: Callable[[int], None], scope: Scope, receive: Receive
+    ) -> bytes | None:
+        """The whole body; None when the client left half-way."""
+        announced = Headers(scope=scope).get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._max_bytes:
+            raise self._too_large()
+        chunks: list[bytes] = []
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return None
+                    chunks.append(message.get("body", b""))
+                    hold(len(chunks[-1]))
+                    if not message.get("more_body", False):
+                        return b"".join(chunks)
+        except TimeoutError as error:
+            raise RequestTimeoutError(
+                f"the body took more than {self._timeout_s:g} s to arrive"
+            ) from error
+
+    def _too_large(self) -> BodyTooLargeError:
+        return BodyTooLargeError(
+            f"the body is over {self._max_bytes} bytes: shrink the photo, 768 pixels are enough"
+        )
+
+    async def _run(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+        gone = asyncio.Event()
+        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        del body  # it is large, and the app's alone from here
+
+        async def replay() -> Message:
+            if unread:
+                return unread.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def noting(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        work = asyncio.ensure_future(self._app(scope, replay, noting))
+        leaving = asyncio.ensure_future(receive())  # after the body nothing else can come
+        try:
+            await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            if work.done():
+                return work.result()
+            gone.set()
+            work.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await work
+            if not started:  # BentoML's own time-out waits for an answer to begin
+                await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
+        finally:
+            for task in (work, leaving):
+                task.cancel()
+
+
+def _check_type(headers: Headers) -> None:
+    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise UnsupportedMediaTypeError(
+            f"the body must be JSON: send Content-Type: application/json, not {kind[:100]!r}"
+        )
