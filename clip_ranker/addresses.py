@@ -28,54 +28,37 @@ NOT_PUBLIC: tuple[IPNetwork, ...] = tuple(
         "203.0.113.0/24",  # documentation, RFC 5737
         "224.0.0.0/4",  # multicast, RFC 5771
         "240.0.0.0/4",  # reserved and broadcast, RFC 1112
-        "100::/64",  # discard, RFC 6666
+        # What IPv6 has outside 2000::/3, all of it private or unassigned, needs no line here.
         "2001::/23",  # protocol assignments with Teredo, RFC 2928, RFC 4380
         "2001:db8::/32",  # documentation, RFC 3849
+        "2002::/16",  # 6to4, which carries any IPv4 address, RFC 7526
         "3fff::/20",  # documentation, RFC 9637
-        "5f00::/16",  # segment routing, RFC 9602
-        "4000::/2",  # not allocated, RFC 4291
-        "64:ff9b:1::/48",  # local NAT64, RFC 8215
-        "8000::/1",  # not allocated, RFC 4291; holds the four that follow
-        "fc00::/7",  # unique local, RFC 4193
-        "fe80::/10",  # link-local, RFC 4291
-        "fec0::/10",  # site-local, RFC 3879
-        "ff00::/8",  # multicast, RFC 4291
     )
 )
 
-EMBEDDED_IPV4: tuple[tuple[IPv6Network, int], ...] = tuple(
-    (IPv6Network(network), shift)
-    for network, shift in (
-        # network, and how many bits stand to the right of the IPv4 address in it
-        ("::/96", 0),  # IPv4-compatible, RFC 4291; holds :: and ::1
-        ("::ffff:0:0/96", 0),  # IPv4-mapped, RFC 4291
-        ("::ffff:0:0:0/96", 0),  # IPv4-translated, RFC 2765
-        ("64:ff9b::/96", 0),  # NAT64, RFC 6052
-        ("2002::/16", 80),  # 6to4, RFC 3056
-    )
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that IANA has given out of IPv6, RFC 4291."""
+
+IPV4_IN_IPV6 = (
+    IPv6Network("::ffff:0:0/96"),  # IPv4-mapped, RFC 4291
+    IPv6Network("64:ff9b::/96"),  # NAT64, RFC 6052; how an IPv6-only machine reaches IPv4
 )
+"""As public as the IPv4 address in their last 32 bits."""
 
 ISATAP_MARKS = (0x00005EFE, 0x02005EFE)
 """Bits 32 to 63 of an ISATAP address, RFC 5214; its last 32 bits are an IPv4 address."""
 
 
 def is_public(address: IPAddress) -> bool:
-    """True when neither the address nor an IPv4 address inside it lies in ``NOT_PUBLIC``."""
+    """True when neither the address nor an IPv4 address inside it is kept for private use."""
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return False
-        if any(not is_public(inner) for inner in _embedded(address)):
+        last_32_bits = IPv4Address(int(address) & 0xFFFFFFFF)
+        if any(address in network for network in IPV4_IN_IPV6):
+            return is_public(last_32_bits)
+        if address not in GLOBAL_UNICAST:
+            return False
+        if int(address) >> 32 & 0xFFFFFFFF in ISATAP_MARKS and not is_public(last_32_bits):
             return False
     return not any(address in network for network in NOT_PUBLIC)
-
-
-def _embedded(address: IPv6Address) -> list[IPv4Address]:
-    number = int(address)
-    found = [
-        IPv4Address(number >> shift & 0xFFFFFFFF)
-        for network, shift in EMBEDDED_IPV4
-        if address in network
-    ]
-    if number >> 32 & 0xFFFFFFFF in ISATAP_MARKS:
-        found.append(IPv4Address(number & 0xFFFFFFFF))
-    return found

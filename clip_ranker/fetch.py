@@ -2,6 +2,8 @@
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import httpcore
 import httpx
@@ -13,11 +15,21 @@ from clip_ranker.errors import (
     TooLargeError,
     UrlBlockedError,
 )
-from clip_ranker.guard import Exceptions, GuardedBackend, Resolve, UrlPolicy
+from clip_ranker.guard import GuardedBackend
+from clip_ranker.resolver import Resolve, SystemResolver
 from clip_ranker.settings import Settings
+from clip_ranker.slots import HostSlots
+from clip_ranker.url_policy import Exceptions, UrlPolicy, host_of
 
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 KEEPALIVE_S = 30
+BIG_BODY_BYTES = 1_000_000
+BIG_BODIES = 8
+"""So many bodies may be over ``BIG_BODY_BYTES`` at once; thumbnails never are."""
+FEWEST_BYTES_A_CHUNK = 64
+"""On average, once there are ``FREE_CHUNKS``: parsing costs by the chunk, the limit by the byte."""
+FREE_CHUNKS = 256
 HEADERS = {
     "Accept": "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5",
     "Accept-Encoding": "identity",  # a compressed body could unfold to any size
@@ -34,7 +46,10 @@ class _WorthRetryingError(Exception):
 
 
 class Fetcher:
-    """One client for the life of the process.
+    """One pool of connections for the life of the process.
+
+    Uses httpx's transport and leaves out its client, which keeps cookies, writes URLs to the log
+    and builds the request of a redirect before anybody has looked at where it leads.
 
     Args:
         settings: limits of one download and of all of them at once.
@@ -52,23 +67,26 @@ class Fetcher:
         self._settings = settings
         exceptions = Exceptions.parse(settings.allow_private_hosts)
         self._policy = UrlPolicy(exceptions, settings.allowed_hosts)
-        self._slots = asyncio.Semaphore(settings.max_downloads)
+        self._slots = HostSlots(settings.max_downloads)
+        self._big_bodies = asyncio.Semaphore(BIG_BODIES)
+        self._resolver = SystemResolver(threads=settings.max_downloads)
         tls = tls or httpx.create_ssl_context()
-        transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False)
+        self._transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False)
         # httpx has no public way to set the network backend of its connection pool.
-        transport._pool = httpcore.AsyncConnectionPool(
+        self._transport._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls,
-            max_connections=settings.max_downloads,
+            max_connections=None,  # the slots are the limit
             max_keepalive_connections=settings.max_downloads,
             keepalive_expiry=KEEPALIVE_S,
-            network_backend=GuardedBackend(exceptions, resolve),
-        )
-        self._client = httpx.AsyncClient(
-            transport=transport, headers=HEADERS, timeout=None, trust_env=False
+            network_backend=GuardedBackend(exceptions, resolve or self._resolver),
         )
 
-    async def fetch(self, url: str) -> bytes:
+    @asynccontextmanager
+    async def fetch(self, url: str) -> AsyncIterator[bytes]:
         """Downloads, with one retry where a retry can help.
+
+        Keeps its place among the downloads until the block ends: what waits to be decoded takes
+        as much memory as what is still coming in.
 
         Raises:
             UrlBlockedError: the URL, or one it redirects to, is not downloaded from.
@@ -77,50 +95,53 @@ class Fetcher:
             TooLargeError: the body is over the limit.
         """
         checked = self._policy.check(url)
-        async with self._slots:
+        async with self._slots.hold(host_of(checked)), AsyncExitStack() as held:
             try:
-                return await self._attempt(checked)
+                body = await self._attempt(checked, held)
             except _WorthRetryingError:
-                pass
-            try:
-                return await self._attempt(checked)
-            except _WorthRetryingError as error:
-                raise error.failure from error
+                await held.aclose()
+                try:
+                    body = await self._attempt(checked, held)
+                except _WorthRetryingError as error:
+                    raise error.failure from error
+            yield body
 
     async def close(self) -> None:
         """Closes the connections."""
-        await self._client.aclose()
+        self._resolver.close()
+        await self._transport.aclose()
 
-    async def _attempt(self, url: httpx.URL) -> bytes:
+    async def _attempt(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
         limit_s = self._settings.download_timeout_s
         try:
-            async with asyncio.timeout(limit_s):
-                return await self._follow(url)
+            async with asyncio.timeout(limit_s) as deadline:
+                return await self._follow(url, held, deadline)
         except TimeoutError as error:
             failure = TimedOutError(f"no complete answer within {limit_s:g} s")
             raise _WorthRetryingError(failure) from error
         except httpx.TransportError as error:
             raise _WorthRetryingError(DownloadFailedError(_explain(error))) from error
-        except httpx.HTTPError as error:
-            raise DownloadFailedError(_explain(error)) from error
-        except (httpx.InvalidURL, ValueError, ExceptionGroup) as error:
-            raise UrlBlockedError("this is not a URL that can be asked") from error
 
-    async def _follow(self, url: httpx.URL) -> bytes:
+    async def _follow(
+        self, url: httpx.URL, held: AsyncExitStack, deadline: asyncio.Timeout
+    ) -> bytes:
         for _ in range(self._settings.max_redirects + 1):
-            async with self._client.stream("GET", url) as response:
-                if not response.is_redirect:
-                    return await self._body(response)
-                location = response.headers.get("location")
-                if not location or response.next_request is None:
-                    raise DownloadFailedError(f"HTTP {response.status_code} without a Location")
-                target = self._policy.check(response.next_request.url)
+            request = httpx.Request("GET", url, headers=HEADERS)
+            async with aclosing(await self._transport.handle_async_request(request)) as response:
+                if response.status_code not in REDIRECTS:
+                    return await self._body(response, held, deadline)
+            location = response.headers.get("location", "")
+            if not location:
+                raise DownloadFailedError(f"HTTP {response.status_code} without a Location")
+            target = self._policy.check(location, base=url)
             if url.scheme == "https" and target.scheme == "http":
                 raise UrlBlockedError("redirected from https to http")
             url = target
         raise DownloadFailedError(f"more than {self._settings.max_redirects} redirects")
 
-    async def _body(self, response: httpx.Response) -> bytes:
+    async def _body(
+        self, response: httpx.Response, held: AsyncExitStack, deadline: asyncio.Timeout
+    ) -> bytes:
         status = response.status_code
         if status in RETRIED_STATUS:
             raise _WorthRetryingError(DownloadFailedError(f"HTTP {status}"))
@@ -132,15 +153,32 @@ class Fetcher:
         announced = response.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > limit:
             raise TooLargeError(f"more than {limit} bytes")
-        body = bytearray()
+        body, chunks, is_big = bytearray(), 0, False
         async for chunk in response.aiter_raw():
             body += chunk
+            chunks += 1
             if len(body) > limit:
                 raise TooLargeError(f"more than {limit} bytes")
+            if chunks > FREE_CHUNKS and len(body) < chunks * FEWEST_BYTES_A_CHUNK:
+                raise DownloadFailedError("the answer comes in crumbs")
+            if len(body) > BIG_BODY_BYTES and not is_big:
+                is_big = True
+                await _enter(held, self._big_bodies, deadline)
         return bytes(body)
 
 
-def _explain(error: httpx.HTTPError) -> str:
+async def _enter(
+    held: AsyncExitStack, bodies: asyncio.Semaphore, deadline: asyncio.Timeout
+) -> None:
+    """Waits for a place among the big bodies, which is not the server's fault."""
+    loop = asyncio.get_running_loop()
+    left_s = (deadline.when() or 0) - loop.time()
+    deadline.reschedule(None)
+    await held.enter_async_context(bodies)
+    deadline.reschedule(loop.time() + left_s)
+
+
+def _explain(error: httpx.TransportError) -> str:
     """A sentence without addresses: the texts of httpx and the system may name them."""
     if isinstance(error, httpx.ConnectError):
         return "could not connect"

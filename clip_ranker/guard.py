@@ -6,128 +6,22 @@ name, redirects and pooling stay httpx's own.
 """
 
 import asyncio
-import socket
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
+import ssl
+from collections.abc import Iterable, Sequence
+from ipaddress import ip_address
+from typing import Any
 
 import httpcore
-import httpx
 
-from clip_ranker.addresses import IPAddress, IPNetwork, is_public
-from clip_ranker.errors import DownloadFailedError, UrlBlockedError
+from clip_ranker.addresses import IPAddress
+from clip_ranker.errors import UrlBlockedError
+from clip_ranker.resolver import Resolve
+from clip_ranker.url_policy import BLOCKED_ADDRESS, Exceptions
 
-MAX_URL_CHARS = 8192
-WEB_PORTS = {"http": 80, "https": 443}
-BLOCKED_ADDRESS = "this address is not on the public internet"
-"""The one text for every blocked address, so that answers do not map the private network."""
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to IP literals."""
-
-
-@dataclass(frozen=True)
-class Exceptions:
-    """What an operator admits although it is private (``CLIP_ALLOW_PRIVATE_HOSTS``)."""
-
-    hosts: frozenset[str] = frozenset()
-    host_ports: frozenset[tuple[str, int]] = frozenset()
-    networks: tuple[IPNetwork, ...] = ()
-
-    @classmethod
-    def parse(cls, entries: Iterable[str]) -> "Exceptions":
-        """Reads ``host``, ``host:port``, an address or a network.
-
-        Raises:
-            ValueError: an entry is none of these; the text names it.
-        """
-        hosts, host_ports, networks = set(), set(), []
-        for entry in entries:
-            try:
-                networks.append(ip_network(entry))
-                continue
-            except ValueError:
-                pass
-            host, colon, port = entry.rpartition(":")
-            if not colon:
-                hosts.add(entry.lower())
-            elif host and port.isdecimal() and 0 < int(port) < 65536:
-                host_ports.add((host.strip("[]").lower(), int(port)))
-            else:
-                raise ValueError(f"'{entry}' is not a host, host:port, address or network")
-        return cls(frozenset(hosts), frozenset(host_ports), tuple(networks))
-
-    def admit_name(self, host: str, port: int) -> bool:
-        """True when this name may have private addresses."""
-        return host in self.hosts or (host, port) in self.host_ports
-
-    def admit_port(self, host: str, port: int) -> bool:
-        """True when this name may be asked on a port other than 80 and 443."""
-        return (host, port) in self.host_ports
-
-    def admit_address(self, address: IPAddress) -> bool:
-        """True when this private address is fine for any name."""
-        return any(address in network for network in self.networks)
-
-
-class UrlPolicy:
-    """What can be told from the URL alone.
-
-    Args:
-        exceptions: hosts that may be private.
-        allowed_hosts: patterns, ``example.com`` or ``*.example.com``; empty allows any.
-    """
-
-    def __init__(self, exceptions: Exceptions, allowed_hosts: Sequence[str] = ()) -> None:
-        self._exceptions = exceptions
-        self._allowed_hosts = tuple(pattern.lower() for pattern in allowed_hosts)
-
-    def check(self, url: str | httpx.URL) -> httpx.URL:
-        """Parses and checks.
-
-        Raises:
-            UrlBlockedError: malformed, or not a URL this service downloads from.
-        """
-        parsed = _parse(url)
-        if parsed.scheme not in WEB_PORTS:
-            raise UrlBlockedError("only http and https URLs are downloaded")
-        if parsed.userinfo:
-            raise UrlBlockedError("a URL with a user name or password is not downloaded")
-        host = parsed.host.lower().rstrip(".")
-        if not host:
-            raise UrlBlockedError("the URL has no host")
-        port = WEB_PORTS[parsed.scheme] if parsed.port is None else parsed.port
-        if port not in WEB_PORTS.values() and not self._exceptions.admit_port(host, port):
-            raise UrlBlockedError("only ports 80 and 443 are downloaded from")
-        if self._allowed_hosts and not any(map(_matcher(host), self._allowed_hosts)):
-            raise UrlBlockedError("downloads are restricted to other hosts")
-        if _is_local_name(host) and not self._exceptions.admit_name(host, port):
-            raise UrlBlockedError(BLOCKED_ADDRESS)
-        return parsed
-
-
-def _parse(url: str | httpx.URL) -> httpx.URL:
-    text = str(url)
-    if len(text) > MAX_URL_CHARS:
-        raise UrlBlockedError(f"the URL is longer than {MAX_URL_CHARS} characters")
-    if "\\" in text or any(char.isspace() or not char.isprintable() for char in text.strip()):
-        raise UrlBlockedError("the URL has a character that does not belong in one")
-    try:
-        return httpx.URL(text.strip())
-    except Exception as error:  # idna and urlparse raise more than httpx.InvalidURL
-        raise UrlBlockedError("this is not a URL") from error
-
-
-def _matcher(host: str) -> Callable[[str], bool]:
-    return lambda pattern: (
-        host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
-    )
-
-
-def _is_local_name(host: str) -> bool:
-    """Names without a dot are neighbours on the Docker network; told without asking DNS."""
-    return ("." not in host and ":" not in host) or host.endswith((".localhost", ".internal"))
+CONNECT_TIMEOUT_S = 1.0
+"""For all addresses of a name but the last, or one without a route would eat the deadline."""
+MAX_STATUS_LINES = 64
+"""In one answer; servers send one, rarely two. A few MB of interim answers block for seconds."""
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
@@ -135,12 +29,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
     Args:
         exceptions: hosts and networks that may be private.
-        resolve: name look-up; the system's by default.
+        resolve: name look-up.
     """
 
-    def __init__(self, exceptions: Exceptions, resolve: Resolve | None = None) -> None:
+    def __init__(self, exceptions: Exceptions, resolve: Resolve) -> None:
         self._exceptions = exceptions
-        self._resolve = resolve or SystemResolver()
+        self._resolve = resolve
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -154,27 +48,35 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         """Connects to the first address that answers, if all of them are public.
 
         Raises:
-            UrlBlockedError: any of the name's addresses is not public.
-            DownloadFailedError: the name has no address.
+            UrlBlockedError: there is no such name, or one of its addresses is not public.
             httpcore.ConnectError: none of them accepts a connection.
         """
-        literals = await self._resolve(host, port)
-        if not literals:
-            raise DownloadFailedError("the host name has no address")
-        if not self._exceptions.admit_name(host.lower().rstrip("."), port):
-            for literal in literals:
-                address = ip_address(literal)
-                if not is_public(address) and not self._exceptions.admit_address(address):
-                    raise UrlBlockedError(BLOCKED_ADDRESS)
-        refused: Exception = httpcore.ConnectError("no address")
-        for literal in literals:
+        addresses = await self._addresses(host, port)
+        refused: Exception | None = None
+        for address in addresses:
+            if address != addresses[-1]:
+                timeout = CONNECT_TIMEOUT_S
             try:
-                return await self._backend.connect_tcp(
-                    literal, port, timeout, local_address, socket_options
+                stream = await self._backend.connect_tcp(
+                    str(address), port, timeout, local_address, socket_options
                 )
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 refused = error
-        raise refused
+            else:
+                return GuardedStream(stream)
+        raise refused or UrlBlockedError(BLOCKED_ADDRESS)
+
+    async def _addresses(self, host: str, port: int) -> Sequence[IPAddress]:
+        host = host.lower().removesuffix(".")
+        try:
+            addresses = [ip_address(host)]
+        except ValueError:
+            addresses = [ip_address(literal) for literal in await self._resolve(host, port)]
+        if not self._exceptions.admit_name(host, port):
+            for address in addresses:
+                if not self._exceptions.admit_address(address):
+                    raise UrlBlockedError(BLOCKED_ADDRESS)
+        return addresses
 
     async def connect_unix_socket(
         self,
@@ -194,23 +96,61 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
-class SystemResolver:
-    """The system's resolver in threads of its own: one that hangs must not stop decoding."""
+class GuardedStream(httpcore.AsyncNetworkStream):
+    """A connection to a server that may be hostile.
 
-    def __init__(self, *, threads: int = 64) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+    Args:
+        stream: does the work.
+    """
 
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """All addresses of a host, in the system's order of preference; empty if unknown."""
-        loop = asyncio.get_running_loop()
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._status_lines = 0
+
+    async def read(
+        self,
+        max_bytes: int,
+        timeout: float | None = None,  # noqa: ASYNC109 the signature is httpcore's
+    ) -> bytes:
+        """Reads.
+
+        Raises:
+            httpcore.RemoteProtocolError: interim answers (1xx) without end.
+        """
+        data = await self._stream.read(max_bytes, timeout)
+        self._status_lines += data.count(b"HTTP/")
+        if self._status_lines > MAX_STATUS_LINES:
+            raise httpcore.RemoteProtocolError("interim answers without end")
+        return data
+
+    async def write(
+        self,
+        buffer: bytes,
+        timeout: float | None = None,  # noqa: ASYNC109 the signature is httpcore's
+    ) -> None:
+        """Writes; begins a new request."""
+        self._status_lines = 0
+        await self._stream.write(buffer, timeout)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 the signature is httpcore's
+    ) -> httpcore.AsyncNetworkStream:
+        """Shakes hands; closes the connection when that is given up, which httpcore does not."""
         try:
-            found = await loop.run_in_executor(self._threads, _getaddrinfo, host, port)
-        except (socket.gaierror, UnicodeError):
-            return []
-        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+            return GuardedStream(
+                await self._stream.start_tls(ssl_context, server_hostname, timeout)
+            )
+        except BaseException:
+            await self._stream.aclose()
+            raise
 
+    async def aclose(self) -> None:
+        """Closes."""
+        await self._stream.aclose()
 
-def _getaddrinfo(
-    host: str, port: int
-) -> list[tuple[object, object, object, object, tuple[object, ...]]]:
-    return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+    def get_extra_info(self, info: str) -> Any:
+        """What httpcore asks about the socket."""
+        return self._stream.get_extra_info(info)

@@ -13,9 +13,10 @@ from typing import Literal
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image
 
 from clip_ranker.errors import NotAnImageError, TooLargeError
+from clip_ranker.pixel_budget import PixelBudget
 
 pillow_heif.register_heif_opener()
 # The limit is ours (``max_pixels``), lower, and checked before a pixel is decoded.
@@ -23,6 +24,21 @@ Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which are the norm here
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
+START_OF_SCAN = b"\xff\xda"
+MAX_SCANS = 200
+"""Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
+the whole picture: 10 MB of them would decode for an hour."""
+BAND_PX = 256
+UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation to what undoes it; 1 is upright already."""
 ELONGATED = 8
 """Sides further apart than this are cropped before the resize, see ``_resize_and_crop``."""
 
@@ -51,7 +67,12 @@ class Preprocess:
 
 
 def prepare(
-    data: bytes, *, preprocess: Preprocess, image_resize_px: int, max_pixels: int
+    data: bytes,
+    *,
+    preprocess: Preprocess,
+    image_resize_px: int,
+    max_pixels: int,
+    budget: PixelBudget,
 ) -> NDArray[np.uint8]:
     """The whole way from a file's bytes to model pixels: decode, fit, then the model's own.
 
@@ -62,8 +83,9 @@ def prepare(
         NotAnImageError: the bytes are no supported or no whole picture.
         TooLargeError: it has more than ``max_pixels``.
     """
-    image = fit(decode(data, max_pixels=max_pixels), image_resize_px)
-    return to_pixels(image, preprocess)
+    image = _open(data, max_pixels)
+    with budget.hold(image.width * image.height):
+        return to_pixels(fit(_load(image), image_resize_px), preprocess)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:
@@ -73,6 +95,11 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
         NotAnImageError: the bytes are no supported or no whole picture.
         TooLargeError: the header claims more than ``max_pixels``; nothing was decoded.
     """
+    return _load(_open(data, max_pixels))
+
+
+def _open(data: bytes, max_pixels: int) -> Image.Image:
+    """Reads the header."""
     if not data:
         raise NotAnImageError("the file is empty")
     try:
@@ -82,11 +109,9 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
         raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
-    try:
-        image.load()
-    except Exception as error:
-        raise NotAnImageError(f"the {image.format} file is damaged or cut short") from error
-    return to_rgb(_upright(image))
+    if image.format == "JPEG" and data.count(START_OF_SCAN) > MAX_SCANS:
+        raise NotAnImageError(f"a JPEG file of more than {MAX_SCANS} scans is made to keep us busy")
+    return image
 
 
 def _what_is_it(data: bytes) -> str:
@@ -104,12 +129,24 @@ def _what_is_it(data: bytes) -> str:
     return f"not a JPEG, PNG, WebP, HEIC or AVIF picture: {found}"
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Applies the EXIF orientation; a corrupt EXIF block means there is none."""
+def _load(image: Image.Image) -> Image.Image:
     try:
-        return ImageOps.exif_transpose(image)
+        image.load()
+    except Exception as error:
+        raise NotAnImageError(f"the {image.format} file is damaged or cut short") from error
+    turn = _turn(image)
+    rgb = to_rgb(image)
+    if rgb is not image:
+        image.close()  # the caller still holds it, and it may be 200 MB
+    return rgb if turn is None else rgb.transpose(turn)
+
+
+def _turn(image: Image.Image) -> Image.Transpose | None:
+    """What undoes the EXIF orientation; a corrupt EXIF block means there is none."""
+    try:
+        return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
     except Exception:  # noqa: BLE001 the picture is fine, only its EXIF block is not
-        return image
+        return None
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -119,11 +156,17 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # I;16 and kin: convert() would clip at 255, not scale
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGB", image.size, "white")
-        white.paste(rgba, mask=rgba.getchannel("A"))
-        return white
+        return _onto_white(image)
     return image.convert("RGB")
+
+
+def _onto_white(image: Image.Image) -> Image.Image:
+    """By bands: whole copies of a large picture would be the most memory this service takes."""
+    white = Image.new("RGB", image.size, "white")
+    for top in range(0, image.height, BAND_PX):
+        band = image.crop((0, top, image.width, min(top + BAND_PX, image.height))).convert("RGBA")
+        white.paste(band, (0, top), band)
+    return white
 
 
 def fit(image: Image.Image, longest_px: int) -> Image.Image:

@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +12,7 @@ from clip_ranker import example_pictures, images
 from clip_ranker.batcher import Batcher, Embedding, Lane, Pixels
 from clip_ranker.fetch import Fetcher
 from clip_ranker.images import Preprocess
+from clip_ranker.pixel_budget import PixelBudget
 from clip_ranker.settings import Settings
 from clip_ranker.stages import StageClock
 
@@ -43,6 +46,7 @@ class Pictures:
         self._settings = settings
         self._batcher = batcher
         self._fetcher = Fetcher(settings)
+        self._pixel_budget = PixelBudget(settings.max_pixels)
         self._threads = ThreadPoolExecutor(
             settings.decode_threads or len(os.sched_getaffinity(0)), thread_name_prefix="decode"
         )
@@ -63,9 +67,7 @@ class Pictures:
             CandidateError: why there is none.
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        async with slots:
-            with job.clock.stage("download"):
-                data = await self._download(url)
+        async with slots, self._download(url, job) as data:
             pixels = await self._decode(data, job)
         return await self._embed(pixels, job)
 
@@ -78,10 +80,15 @@ class Pictures:
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._fetcher.close()
 
-    async def _download(self, url: str) -> bytes:
-        if url.startswith(example_pictures.SCHEME):
-            return example_pictures.read(url)
-        return await self._fetcher.fetch(url)
+    @asynccontextmanager
+    async def _download(self, url: str, job: Job) -> AsyncIterator[bytes]:
+        async with AsyncExitStack() as held:
+            with job.clock.stage("download"):
+                if url.startswith(example_pictures.SCHEME):
+                    data = example_pictures.read(url)
+                else:
+                    data = await held.enter_async_context(self._fetcher.fetch(url))
+            yield data
 
     async def _decode(self, data: bytes, job: Job) -> Pixels:
         prepare = partial(
@@ -90,6 +97,7 @@ class Pictures:
             preprocess=self._preprocess,
             image_resize_px=job.image_resize_px,
             max_pixels=self._settings.max_pixels,
+            budget=self._pixel_budget,
         )
         with job.clock.stage("decode"):
             return await asyncio.get_running_loop().run_in_executor(self._threads, prepare)

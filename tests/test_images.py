@@ -12,6 +12,7 @@ from PIL import Image
 from clip_ranker import images
 from clip_ranker.errors import NotAnImageError, TooLargeError
 from clip_ranker.images import Preprocess
+from clip_ranker.pixel_budget import PixelBudget
 from tests.photos import PHOTOS, encode, picture
 
 MAX_PIXELS = 50_000_000
@@ -253,7 +254,13 @@ def test_mutated_files_fail_in_the_documented_way_or_decode(data: st.DataObject)
     for _ in range(data.draw(st.integers(1, 8))):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
     try:
-        pixels = images.prepare(bytes(file), preprocess=CLIP, image_resize_px=768, max_pixels=10**6)
+        pixels = images.prepare(
+            bytes(file),
+            preprocess=CLIP,
+            image_resize_px=768,
+            max_pixels=10**6,
+            budget=PixelBudget(10**6),
+        )
     except (NotAnImageError, TooLargeError):
         return
     assert pixels.shape == (224, 224, 3)
