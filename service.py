@@ -1,21 +1,23 @@
 """The two BentoML services and their wiring; the logic is in clip_ranker."""
 
 import os
+from typing import Any
 
 import aiohttp
 import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from clip_ranker import ranker, store, web
+from clip_ranker import store, web
+from clip_ranker.api import Api
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.embedder import Embedder
 from clip_ranker.encoder import Encoder
 from clip_ranker.errors import EmbedFailedError
 from clip_ranker.pictures import Pictures
-from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
 from clip_ranker.settings import get_settings
-from clip_ranker.web.errors import answers_errors
+from clip_ranker.web.answers import answers
 
 settings = get_settings()
 model = store.load(settings.model)
@@ -59,19 +61,31 @@ class ClipRanker:
         """Runs inside the event loop, before the first request."""
         embedder.connect(self._embed, self._pid)
         batcher = Batcher(embedder, max_batch_size=settings.max_batch_size)
-        self._pictures = Pictures(model.preprocess, settings, batcher)
+        self._api = Api(Pictures(model, settings, batcher), settings, model.name)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
         """Runs after the last answer."""
-        await self._pictures.close()
+        await self._api.close()
         await embedder.close()
 
     @bentoml.api(route="/rank")
-    @answers_errors
+    @answers
     async def rank(self, request: RankRequest, /) -> RankResponse:
         """Ranks the candidates by their likeness to the photo."""
-        return await ranker.rank(request, self._pictures, model.name)
+        return await self._api.rank(request)
+
+    @bentoml.api(route="/rank/stream")
+    @answers
+    async def rank_stream(self, request: RankRequest, /) -> Any:
+        """The same, each candidate as soon as it is there."""
+        return await self._api.stream(request)
+
+    @bentoml.api(route="/prefetch")
+    @answers
+    async def prefetch(self, request: PrefetchRequest, /) -> PrefetchResponse:
+        """Embeds pictures ahead of the request that will ask for them."""
+        return await self._api.prefetch(request)
 
     async def _embed(self, pixels: Pixels) -> Embedding:
         try:

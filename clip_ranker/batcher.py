@@ -3,9 +3,7 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
-from types import TracebackType
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,39 +15,53 @@ Embedding = NDArray[np.float32]
 Embed = Callable[[Pixels], Awaitable[Embedding]]
 """uint8 (batch, height, width, 3) to float32 (batch, dim)."""
 
+BACKGROUND_BATCH = 4
+"""Pictures in a call nobody waits for, so that a request that comes meanwhile waits little."""
 
-class _Waiting(NamedTuple):
+
+@dataclass(eq=False)
+class Waiting:
+    """A picture in line.
+
+    Attributes:
+        pixels: uint8 (height, width, 3).
+        embedding: float32 (dim,) once it is there; cancelling it takes the picture out of line.
+        taken: it is on its way to the embedder.
+    """
+
     pixels: Pixels
     embedding: asyncio.Future[Embedding]
+    taken: bool = False
 
 
-class Lane(AbstractContextManager["Lane"]):
-    """One request's place in the batcher; leaving it withdraws what has not been sent."""
+class Lane:
+    """One request's place in the batcher.
 
-    def __init__(self, batcher: "Batcher") -> None:
+    Args:
+        batcher: it belongs to.
+        background: goes only when no other lane has anything.
+    """
+
+    def __init__(self, batcher: "Batcher", *, background: bool = False) -> None:
         self._batcher = batcher
-        self.waiting: deque[_Waiting] = deque()
+        self.background = background
+        self.waiting: deque[Waiting] = deque()
 
-    async def embed(self, pixels: Pixels) -> Embedding:
-        """Embeds one picture of shape (height, width, 3); the answer has shape (dim,).
+    def put(self, pixels: Pixels) -> Waiting:
+        """Puts a picture in line. Its embedding fails with
 
-        Raises:
-            EmbedFailedError: the model has no finite vector for this picture.
-            ClipRankerError: whatever the embedder's call raised.
+        - EmbedFailedError: the model has no finite vector for it,
+        - EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        entry = _Waiting(pixels, asyncio.get_running_loop().create_future())
-        self.waiting.append(entry)
-        self._batcher.wake(self)
-        return await entry.embedding
+        entry = Waiting(pixels, asyncio.get_running_loop().create_future())
+        self.adopt(entry)
+        return entry
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        while self.waiting:
-            self.waiting.pop().embedding.cancel()
+    def adopt(self, entry: Waiting) -> None:
+        """Takes a picture that waits in another lane into this one as well."""
+        if not entry.taken:
+            self.waiting.append(entry)
+            self._batcher.wake(self)
 
 
 class Batcher:
@@ -68,15 +80,16 @@ class Batcher:
         self._embed = embed
         self._max_batch_size = max_batch_size
         self._lanes: OrderedDict[Lane, None] = OrderedDict()
+        self._background: OrderedDict[Lane, None] = OrderedDict()
         self._task: asyncio.Task[None] | None = None
 
-    def lane(self) -> Lane:
-        """A place for one request, to be used as a context manager."""
-        return Lane(self)
+    def lane(self, *, background: bool = False) -> Lane:
+        """A place for one request."""
+        return Lane(self, background=background)
 
     def wake(self, lane: Lane) -> None:
         """Tells that this lane has something waiting."""
-        self._lanes[lane] = None
+        (self._background if lane.background else self._lanes)[lane] = None
         if self._task is None:
             self._task = asyncio.create_task(self._run())
 
@@ -87,32 +100,19 @@ class Batcher:
         finally:
             self._task = None
 
-    def _take(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        while self._lanes and len(batch) < self._max_batch_size:
-            lane, _ = self._lanes.popitem(last=False)
-            while lane.waiting:
-                entry = lane.waiting.popleft()
-                if not entry.embedding.done():  # else its request has gone
-                    batch.append(entry)
-                    break
-            if lane.waiting:
-                self._lanes[lane] = None
-        return batch
+    def _take(self) -> list[Waiting]:
+        small = min(BACKGROUND_BATCH, self._max_batch_size)
+        return _take(self._lanes, self._max_batch_size) or _take(self._background, small)
 
-    def _take_all(self) -> list[_Waiting]:
-        entries = [entry for lane in self._lanes for entry in lane.waiting]
-        for lane in self._lanes:
-            lane.waiting.clear()
-        self._lanes.clear()
-        return entries
-
-    async def _call(self, batch: list[_Waiting]) -> None:
+    async def _call(self, batch: list[Waiting]) -> None:
         try:
             embeddings = await self._embed(np.stack([entry.pixels for entry in batch]))
         except BaseException as error:
             if isinstance(error, EmbedderUnavailableError):
-                batch += self._take_all()  # or each batch would wait out the time limit in turn
+                # Or each batch in line would wait out the time limit in turn.
+                everything = len(self._lanes) + len(self._background) + 1
+                while more := _take(self._lanes, everything) + _take(self._background, everything):
+                    batch += more
             for entry in batch:
                 _settle(entry.embedding, error)
             if not isinstance(error, Exception):
@@ -123,6 +123,22 @@ class Batcher:
                 _settle(entry.embedding, embedding)
             else:
                 _settle(entry.embedding, EmbedFailedError("the model gave no finite vector"))
+
+
+def _take(lanes: OrderedDict[Lane, None], most: int) -> list[Waiting]:
+    """Up to ``most`` pictures, one of each lane in turn."""
+    batch: list[Waiting] = []
+    while lanes and len(batch) < most:
+        lane, _ = lanes.popitem(last=False)
+        while lane.waiting:
+            entry = lane.waiting.popleft()
+            if not entry.taken and not entry.embedding.done():  # else its request has gone
+                entry.taken = True
+                batch.append(entry)
+                break
+        if lane.waiting:
+            lanes[lane] = None
+    return batch
 
 
 def _settle(future: asyncio.Future[Embedding], outcome: Embedding | BaseException) -> None:

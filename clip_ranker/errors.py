@@ -110,5 +110,12 @@ class EmbedderUnavailableError(RequestError):
     retry_after_s = 10
 
 
+class DeadlineError(RequestError):
+    """The photo itself was not embedded before the request's deadline."""
+
+    status = 503
+    retry_after_s = 2
+
+
 class ModelNotFoundError(ClipRankerError):
     """The BentoML store has no model of that name, or one this version cannot read."""

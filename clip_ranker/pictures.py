@@ -1,48 +1,56 @@
-"""From a picture's URL or bytes to its unit vector."""
+"""From a picture's URL or bytes to its unit vector, or straight out of the cache."""
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from clip_ranker import example_pictures, images
+from clip_ranker import example_pictures, images, metrics
 from clip_ranker.batcher import Batcher, Embedding, Lane, Pixels
+from clip_ranker.cache import EmbeddingCache, Keys
+from clip_ranker.errors import CandidateError
 from clip_ranker.fetch import Fetcher
-from clip_ranker.images import Preprocess
+from clip_ranker.flights import Flight, Flights
 from clip_ranker.pixel_budget import PixelBudget
 from clip_ranker.settings import Settings
+from clip_ranker.shared_cache import SharedCache
 from clip_ranker.stages import StageClock
+from clip_ranker.store import StoredModel
 
 
-@dataclass(frozen=True)
+@dataclass
 class Job:
     """What the pictures of one request share.
 
     Attributes:
         lane: the request's place in the batcher.
         clock: sums up where its time went.
+        slots: held while downloading and decoding a candidate.
         image_resize_px: longest side before the model's own resize.
+        late: its deadline has passed; what has begun is finished for the cache.
     """
 
     lane: Lane
     clock: StageClock
+    slots: asyncio.Semaphore
     image_resize_px: int
+    late: bool = False
 
 
 class Pictures:
-    """Downloads, decodes and embeds; each picture on its own, in its caller's task.
+    """Downloads, decodes and embeds, each picture once, whoever asks for it.
 
     Args:
-        preprocess: of the model that embeds.
+        model: the one that embeds.
         settings: limits.
         batcher: of the embedder.
     """
 
-    def __init__(self, preprocess: Preprocess, settings: Settings, batcher: Batcher) -> None:
-        self._preprocess = preprocess
+    def __init__(self, model: StoredModel, settings: Settings, batcher: Batcher) -> None:
+        self._preprocess = model.preprocess
         self._settings = settings
         self._batcher = batcher
         self._fetcher = Fetcher(settings)
@@ -51,39 +59,105 @@ class Pictures:
             settings.decode_threads or len(os.sched_getaffinity(0)), thread_name_prefix="decode"
         )
 
-    def job(self, image_resize_px: int) -> Job:
-        """A new request; enter its lane before embedding."""
-        return Job(self._batcher.lane(), StageClock(), image_resize_px)
+        self._keys = Keys(model)
+        self._flights = Flights()
+        shared = None
+        if settings.cache_url:
+            shared = SharedCache(
+                settings.cache_url,
+                dim=model.dim,
+                ttl_s=settings.cache_ttl_s,
+                timeout_s=settings.cache_timeout_s,
+            )
+        self._cache = EmbeddingCache(settings, shared)
 
-    async def embed_url(self, url: str, job: Job, slots: asyncio.Semaphore) -> Embedding:
+    def job(self, image_resize_px: int, *, most_at_once: int, background: bool = False) -> Job:
+        """A new request.
+
+        Args:
+            image_resize_px: longest side before the model's own resize.
+            most_at_once: candidates downloaded and decoded at once.
+            background: nobody waits for it.
+        """
+        lane = self._batcher.lane(background=background)
+        return Job(lane, StageClock(), asyncio.Semaphore(most_at_once), image_resize_px)
+
+    def known(self, url: str, job: Job) -> Embedding | None:
+        """The embedding of a URL if it is in memory.
+
+        Raises:
+            CandidateError: it failed a few seconds ago.
+        """
+        return self._cache.get(self._keys.of_url(url, job.image_resize_px))
+
+    def under_way(self, url: str, job: Job) -> bool:
+        """True when somebody waits for this picture already."""
+        return self._keys.of_url(url, job.image_resize_px) in self._flights
+
+    async def recall(self, urls: Iterable[str], job: Job) -> None:
+        """Brings what the shared cache knows of these URLs into memory."""
+        await self._cache.recall(self._keys.of_url(url, job.image_resize_px) for url in urls)
+
+    async def share(self) -> None:
+        """Gives what is new to the shared cache."""
+        await self._cache.flush()
+
+    async def embed_url(self, url: str, job: Job) -> Embedding:
         """Unit vector of the picture behind a URL, shape (dim,).
 
         Args:
             url: http, https or ``example:<name>``.
             job: of the request.
-            slots: held while downloading and decoding.
 
         Raises:
             CandidateError: why there is none.
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        async with slots, self._download(url, job) as data:
-            pixels = await self._decode(data, job)
-        return await self._embed(pixels, job)
+        key = self._keys.of_url(url, job.image_resize_px)
+        if (known := self._cache.get(key)) is not None:
+            return known
+
+        async def work(flight: Flight) -> Embedding:
+            try:
+                async with job.slots:
+                    flight.begun = True
+                    async with self._download(url, job) as data:
+                        pixels = await self._decode(data, job)
+                embedding = await self._embed(flight, pixels, job)
+            except CandidateError as failure:
+                self._cache.put_failure(key, failure)
+                raise
+            self._cache.put(key, embedding, share=True)
+            return embedding
+
+        return await self._flights.join(key, job.lane, work, finish=lambda: job.late)
 
     async def embed_bytes(self, data: bytes, job: Job) -> Embedding:
         """Unit vector of a picture file, shape (dim,); raises as ``embed_url``."""
-        return await self._embed(await self._decode(data, job), job)
+        key = self._keys.of_bytes(data, job.image_resize_px)
+        if (known := self._cache.get(key)) is not None:
+            return known
+
+        async def work(flight: Flight) -> Embedding:
+            flight.begun = True
+            embedding = await self._embed(flight, await self._decode(data, job), job)
+            self._cache.put(key, embedding, share=False)
+            return embedding
+
+        return await self._flights.join(key, job.lane, work, finish=lambda: job.late)
 
     async def close(self) -> None:
-        """Ends threads and connections."""
+        """Ends what is under way, threads and connections."""
+        await self._flights.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         await self._fetcher.close()
+        await self._cache.flush()
+        await self._cache.close()
 
     @asynccontextmanager
     async def _download(self, url: str, job: Job) -> AsyncIterator[bytes]:
         async with AsyncExitStack() as held:
-            with job.clock.stage("download"):
+            with job.clock.stage("download"), metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
                 if url.startswith(example_pictures.SCHEME):
                     data = example_pictures.read(url)
                 else:
@@ -102,6 +176,6 @@ class Pictures:
         with job.clock.stage("decode"):
             return await asyncio.get_running_loop().run_in_executor(self._threads, prepare)
 
-    async def _embed(self, pixels: Pixels, job: Job) -> Embedding:
-        with job.clock.stage("embed"):
-            return await job.lane.embed(pixels)
+    async def _embed(self, flight: Flight, pixels: Pixels, job: Job) -> Embedding:
+        with job.clock.stage("embed"), metrics.EMBEDS_IN_FLIGHT.track_inprogress():
+            return await flight.embed(pixels)

@@ -1,105 +1,173 @@
 """One request: a photo and listings in, ranks and failures out."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from typing import Self
 
-from clip_ranker import ranking
+from clip_ranker import metrics, ranking
 from clip_ranker.batcher import Embedding
-from clip_ranker.errors import BadRequestError, CandidateError, RequestError
-from clip_ranker.pictures import Job, Pictures
+from clip_ranker.errors import (
+    BadRequestError,
+    CandidateError,
+    DeadlineError,
+    TimedOutError,
+)
+from clip_ranker.pictures import Pictures
 from clip_ranker.query import decode_base64
 from clip_ranker.schema import Failure, Meta, RankRequest, RankResponse, Result, TimingMs
 
-Outcome = Embedding | CandidateError
+Outcome = float | CandidateError
+"""Of one candidate: its score, or why it has none."""
 
 
-async def rank(request: RankRequest, pictures: Pictures, model: str) -> RankResponse:
-    """Embeds the photo and every candidate at once and puts them in order.
+class Ranking:
+    """One request under way, as an async context manager.
+
+    Entering embeds the photo, with every candidate on its way at the same time; leaving stops
+    whatever is not done.
 
     Args:
         request: validated.
         pictures: where embeddings come from.
-        model: name to answer in ``meta.model``.
+        timeout_s: the longest a request may take, whatever its own deadline says.
 
     Raises:
-        BadRequestError: the photo cannot be had or read.
-        EmbedderUnavailableError: nothing can be embedded at the moment.
+        BadRequestError: on entering, the photo cannot be had or read.
+        EmbedderUnavailableError: at any time, nothing can be embedded at the moment.
+        DeadlineError: on entering, the photo was not embedded in time.
     """
-    job = pictures.job(request.image_resize)
-    slots = asyncio.Semaphore(request.max_concurrency)
-    try:
-        with job.lane:
-            async with asyncio.TaskGroup() as group:
-                query = group.create_task(_query(request, pictures, job))
-                tasks = [
-                    group.create_task(_candidate(candidate.image_url, pictures, job, slots))
-                    for candidate in request.candidates
-                ]
-    except BaseExceptionGroup as group:
-        raise _request_error(group) from group
-    return answer(request, model, query.result(), [task.result() for task in tasks], job)
 
+    def __init__(self, request: RankRequest, pictures: Pictures, *, timeout_s: float) -> None:
+        self.request = request
+        self.outcomes: dict[int, Outcome] = {}
+        self.cached = 0
+        self.partial = False
+        self.job = pictures.job(request.image_resize, most_at_once=request.max_concurrency)
+        self._pictures = pictures
+        self._timeout_s = min(timeout_s, (request.deadline_ms or 60_000) / 1000)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
+        self._query: Embedding
 
-def answer(
-    request: RankRequest, model: str, query: Embedding, outcomes: Sequence[Outcome], job: Job
-) -> RankResponse:
-    """The response, from the photo's embedding and what became of each candidate."""
-    scored: list[tuple[str, float]] = []
-    failed: list[Failure] = []
-    for candidate, outcome in zip(request.candidates, outcomes, strict=True):
-        name = candidate.auction_id
-        if isinstance(outcome, CandidateError):
-            failed.append(Failure(auction_id=name, reason=outcome.reason, detail=str(outcome)))
-        else:
-            scored.append((name, ranking.cosine(query, outcome)))
-    best_first = ranking.order([score for _, score in scored])[: request.top_k]
-    return RankResponse(
-        results=[
-            Result(auction_id=scored[index][0], score=scored[index][1], rank=rank)
-            for rank, index in enumerate(best_first, start=1)
-        ],
-        failed=failed,
-        meta=Meta(
-            model=model,
-            image_resize=request.image_resize,
-            candidates=len(request.candidates),
-            succeeded=len(scored),
-            failed=len(failed),
-            timing_ms=TimingMs(
-                total=job.clock.total_ms(),
-                download=job.clock.spent_ms("download"),
-                decode=job.clock.spent_ms("decode"),
-                embed=job.clock.spent_ms("embed"),
+    async def __aenter__(self) -> Self:
+        self._deadline = asyncio.get_running_loop().time() + self._timeout_s
+        query = asyncio.create_task(self._embed_query())
+        try:
+            await self._pictures.recall((c.image_url for c in self.request.candidates), self.job)
+            self._start()
+            async with asyncio.timeout_at(self._deadline):
+                self._query = await query
+        except TimeoutError as error:
+            self.job.late = True
+            raise DeadlineError(
+                f"the photo was not embedded within {self._timeout_s:g} s, try again"
+            ) from error
+        finally:
+            if not query.done() or query.cancelled() or query.exception() is not None:
+                query.cancel()
+                self._stop()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._stop()
+
+    async def events(self) -> AsyncIterator[int]:
+        """Position of each candidate whose outcome is there, as they come, until the deadline."""
+        while len(self.outcomes) < len(self.request.candidates):
+            try:
+                async with asyncio.timeout_at(self._deadline):
+                    index, arrived = await self._arrived.get()
+            except TimeoutError:
+                break
+            self.outcomes[index] = self._outcome(arrived)
+            yield index
+        for index in range(len(self.request.candidates)):
+            if index not in self.outcomes:
+                self.job.late = self.partial = True
+                self.outcomes[index] = TimedOutError(
+                    "not ranked before the request's deadline, quicker the next time"
+                )
+                yield index
+
+    def answer(self, model: str) -> RankResponse:
+        """The response, once ``events`` has ended."""
+        scored: list[tuple[str, float]] = []
+        failed: list[Failure] = []
+        for index, candidate in enumerate(self.request.candidates):
+            name, outcome = candidate.auction_id, self.outcomes[index]
+            if isinstance(outcome, CandidateError):
+                failed.append(Failure(auction_id=name, reason=outcome.reason, detail=str(outcome)))
+            else:
+                scored.append((name, outcome))
+        best_first = ranking.order([score for _, score in scored])[: self.request.top_k]
+        return RankResponse(
+            results=[
+                Result(auction_id=scored[index][0], score=scored[index][1], rank=rank)
+                for rank, index in enumerate(best_first, start=1)
+            ],
+            failed=failed,
+            meta=Meta(
+                model=model,
+                image_resize=self.request.image_resize,
+                candidates=len(self.request.candidates),
+                succeeded=len(scored),
+                failed=len(failed),
+                cached=self.cached,
+                partial=self.partial,
+                timing_ms=TimingMs(
+                    total=self.job.clock.total_ms(),
+                    download=self.job.clock.spent_ms("download"),
+                    decode=self.job.clock.spent_ms("decode"),
+                    embed=self.job.clock.spent_ms("embed"),
+                ),
             ),
-        ),
-    )
+        )
 
+    def _start(self) -> None:
+        for index, candidate in enumerate(self.request.candidates):
+            try:
+                known = self._pictures.known(candidate.image_url, self.job)
+            except CandidateError as failure:
+                self._arrived.put_nowait((index, failure))
+                continue
+            metrics.CACHE.labels("miss" if known is None else "hit").inc()
+            if known is not None:
+                self.cached += 1
+                self._arrived.put_nowait((index, known))
+            else:
+                work = self._embed_candidate(index, candidate.image_url)
+                self._tasks.append(asyncio.create_task(work))
 
-async def _query(request: RankRequest, pictures: Pictures, job: Job) -> Embedding:
-    try:
-        if request.query_image_base64 is not None:
-            field = "query_image_base64"
-            photo = await asyncio.to_thread(decode_base64, request.query_image_base64)
-            return await pictures.embed_bytes(photo, job)
-        field = "query_image_url"
-        assert request.query_image_url is not None  # the schema wants one of the two
-        return await pictures.embed_url(request.query_image_url, job, asyncio.Semaphore())
-    except CandidateError as error:
-        raise BadRequestError(
-            f"{field}: {error}", [{"field": field, "reason": error.reason, "message": str(error)}]
-        ) from error
+    def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
+    def _outcome(self, arrived: Embedding | Exception) -> Outcome:
+        if isinstance(arrived, CandidateError):
+            return arrived
+        if isinstance(arrived, Exception):
+            raise arrived
+        return ranking.cosine(self._query, arrived)
 
-async def _candidate(url: str, pictures: Pictures, job: Job, slots: asyncio.Semaphore) -> Outcome:
-    try:
-        return await pictures.embed_url(url, job, slots)
-    except CandidateError as error:
-        return error
+    async def _embed_candidate(self, index: int, url: str) -> None:
+        arrived: Embedding | Exception
+        try:
+            arrived = await self._pictures.embed_url(url, self.job)
+        except Exception as error:  # noqa: BLE001 raised again where the outcomes are read
+            arrived = error
+        self._arrived.put_nowait((index, arrived))
 
-
-def _request_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error to answer with; a group without one is a bug of ours and stays as it is."""
-    found: BaseException | None = group.subgroup(RequestError)
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found or group
+    async def _embed_query(self) -> Embedding:
+        text, url = self.request.query_image_base64, self.request.query_image_url
+        field = "query_image_base64" if text is not None else "query_image_url"
+        try:
+            if text is not None:
+                photo = await asyncio.to_thread(decode_base64, text)
+                return await self._pictures.embed_bytes(photo, self.job)
+            assert url is not None  # the schema wants one of the two
+            return await self._pictures.embed_url(url, self.job)
+        except CandidateError as error:
+            raise BadRequestError(
+                f"{field}: {error}",
+                [{"field": field, "reason": error.reason, "message": str(error)}],
+            ) from error

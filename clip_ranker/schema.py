@@ -42,6 +42,11 @@ class RankRequest(BaseModel):
     max_concurrency: StrictInt = Field(
         10, ge=1, le=50, description="Candidates downloaded and decoded at once."
     )
+    deadline_ms: Annotated[StrictInt, Field(ge=100, le=60_000)] | None = Field(
+        None,
+        description="Answer after so many milliseconds with what is ranked by then; "
+        "the rest fails with `timed_out`, and is quicker the next time.",
+    )
     image_resize: StrictInt = Field(
         768, ge=224, le=2048, description="Longest side in pixels before the model's own resize."
     )
@@ -51,6 +56,27 @@ class RankRequest(BaseModel):
         if self.query_image_base64 is None and self.query_image_url is None:
             raise ValueError("send query_image_base64 (the photo) or query_image_url")
         return self
+
+
+class PrefetchRequest(BaseModel):
+    """Listings whose pictures will be asked for soon."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    candidates: list[Candidate] = Field(
+        max_length=get_settings().max_candidates, description="As for /rank."
+    )
+    image_resize: StrictInt = Field(
+        768, ge=224, le=2048, description="The one that /rank will be asked with."
+    )
+
+
+class PrefetchResponse(BaseModel):
+    """What became of the candidates of a prefetch; the three add up to their number."""
+
+    accepted: int = Field(description="Will be downloaded and embedded in the background.")
+    known: int = Field(description="Embedded already, or on the way.")
+    refused: int = Field(description="Too many are waiting, or failed a few seconds ago.")
 
 
 class Result(BaseModel):
@@ -89,6 +115,8 @@ class Meta(BaseModel):
     candidates: int
     succeeded: int = Field(description="Candidates with a score, whatever `top_k` is.")
     failed: int
+    cached: int = Field(description="Candidates whose embedding was known already.")
+    partial: bool = Field(description="True when the deadline cut the work short.")
     timing_ms: TimingMs
 
 

@@ -66,6 +66,21 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(
         60, gt=0, le=3600, description="one request; what is ranked by then is answered"
     )
+    cache_bytes: int = Field(
+        64_000_000, ge=0, description="memory for embeddings, about 25,000 of them; 0 = no cache"
+    )
+    cache_ttl_s: float = Field(
+        86_400, gt=0, description="an embedding older than this is made again"
+    )
+    cache_url: str = Field(
+        "", repr=False, description="redis://… of a Redis or Valkey that replicas share"
+    )
+    cache_timeout_s: float = Field(
+        0.1, gt=0, le=10, description="one round trip to it; slower counts as away"
+    )
+    max_prefetch: int = Field(
+        1000, ge=0, description="pictures that may wait to be embedded ahead of a request"
+    )
     api_key: Words = Field(
         (), repr=False, description="keys of which a POST must bring one; empty = open to all"
     )

@@ -1,22 +1,17 @@
 """Gives every error answer one shape, whoever raised it."""
 
-import functools
 import json
 import logging
-from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 
-from clip_ranker.errors import RequestError
-from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_response
+from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
-P = ParamSpec("P")
-T = TypeVar("T")
 REPLACED_HEADERS = ("content-length", "content-type", "transfer-encoding")
 SENTENCES = {
     404: "there is nothing at this path; the API is described at /docs.json",
@@ -24,22 +19,6 @@ SENTENCES = {
     500: "something went wrong in the service; its log tells what",
     504: "the request took too long; send fewer candidates at once",
 }
-
-
-def answers_errors(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
-    """Turns a ``RequestError`` raised by an API into its answer.
-
-    BentoML would log it with its input and answer in a shape of its own.
-    """
-
-    @functools.wraps(api)
-    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
-        try:
-            return await api(*args, **kwargs)
-        except RequestError as error:
-            return cast(T, error_response(error))
-
-    return wrapped
 
 
 class ErrorShape:

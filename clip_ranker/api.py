@@ -1,0 +1,121 @@
+"""The three calls of the API, from a validated request to a response."""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from clip_ranker import metrics
+from clip_ranker.errors import CandidateError, RequestError
+from clip_ranker.pictures import Pictures
+from clip_ranker.prefetch import Prefetcher
+from clip_ranker.ranker import Ranking
+from clip_ranker.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
+from clip_ranker.settings import Settings
+
+logger = logging.getLogger("clip_ranker.requests")
+
+
+class Api:
+    """Ties the parts together for the life of the process.
+
+    Args:
+        pictures: where embeddings come from.
+        settings: limits.
+        model: name to answer in ``meta.model``.
+    """
+
+    def __init__(self, pictures: Pictures, settings: Settings, model: str) -> None:
+        self._pictures = pictures
+        self._timeout_s = settings.request_timeout_s
+        self._model = model
+        self._prefetcher = Prefetcher(pictures, most_waiting=settings.max_prefetch)
+        self._sharing: set[asyncio.Task[None]] = set()
+
+    async def rank(self, request: RankRequest) -> RankResponse:
+        """Answers once everything is ranked or failed; raises as ``Ranking``."""
+        async with self._ranking(request) as ranking:
+            async for _ in ranking.events():
+                pass
+        return self._answer(ranking, "rank")
+
+    async def stream(self, request: RankRequest) -> Response:
+        """Answers line by line; what is wrong with the photo is raised before the first."""
+        ranking = await self._ranking(request).__aenter__()
+        return StreamingResponse(
+            self._lines(ranking),
+            media_type="application/x-ndjson",
+            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+        )
+
+    async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
+        """Answers at once."""
+        return await self._prefetcher.accept(request)
+
+    async def close(self) -> None:
+        """Drops what is prefetched and ends what is under way."""
+        await self._prefetcher.close()
+        await self._pictures.close()
+
+    def _ranking(self, request: RankRequest) -> Ranking:
+        return Ranking(request, self._pictures, timeout_s=self._timeout_s)
+
+    async def _lines(self, ranking: Ranking) -> AsyncIterator[str]:
+        try:
+            async for index in ranking.events():
+                yield _line(_event(ranking, index))
+            answer = self._answer(ranking, "rank/stream")
+            yield f'{{"type":"answer","answer":{answer.model_dump_json()}}}\n'
+        except RequestError as error:
+            yield _line({"type": "error", "error": str(error), "detail": error.detail})
+        finally:
+            await ranking.__aexit__()
+
+    def _answer(self, ranking: Ranking, path: str) -> RankResponse:
+        answer = ranking.answer(self._model)
+        sharing = asyncio.create_task(self._pictures.share())
+        self._sharing.add(sharing)
+        sharing.add_done_callback(self._sharing.discard)
+        _report(answer, path)
+        return answer
+
+
+def _event(ranking: Ranking, index: int) -> dict[str, Any]:
+    total = len(ranking.request.candidates)
+    place = {"index": index, "auction_id": ranking.request.candidates[index].auction_id}
+    progress = {"done": len(ranking.outcomes), "candidates": total}
+    outcome = ranking.outcomes[index]
+    if isinstance(outcome, CandidateError):
+        why = {"reason": outcome.reason, "detail": str(outcome)}
+        return {"type": "failed", **place, **why, **progress}
+    return {"type": "scored", **place, "score": outcome, **progress}
+
+
+def _line(event: dict[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def _report(answer: RankResponse, path: str) -> None:
+    """Counts a finished request, and writes its one line into the log."""
+    meta = answer.meta
+    reasons = Counter(failure.reason for failure in answer.failed)
+    stages = meta.timing_ms.model_dump()
+    metrics.CANDIDATES.labels("ranked").inc(meta.succeeded)
+    for reason, count in reasons.items():
+        metrics.CANDIDATES.labels(reason).inc(count)
+    for stage, spent_ms in stages.items():
+        metrics.STAGE_SECONDS.labels(stage).observe(spent_ms / 1000)
+    line = {
+        "path": path,
+        "candidates": meta.candidates,
+        "succeeded": meta.succeeded,
+        "cached": meta.cached,
+        "failed": dict(reasons),
+        "partial": meta.partial,
+        "ms": {stage: round(spent_ms) for stage, spent_ms in stages.items()},
+    }
+    logger.info(json.dumps(line, separators=(",", ":")))

@@ -1,0 +1,92 @@
+"""The same picture asked for twice at a time is worked on once."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from clip_ranker.batcher import Embedding, Lane, Pixels, Waiting
+
+
+class Flight:
+    """One picture on its way, whoever waits for it.
+
+    Attributes:
+        begun: past waiting for a place to download.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self.begun = False
+        self.waiting = 0
+        self.task: asyncio.Task[Embedding]
+        self._lane = lane
+        self._entry: Waiting | None = None
+
+    async def embed(self, pixels: Pixels) -> Embedding:
+        """Waits in the lane of the most urgent request that wants this picture."""
+        self._entry = self._lane.put(pixels)
+        return await self._entry.embedding
+
+    def hurry(self, lane: Lane) -> None:
+        """A request with this lane wants it as well: it leaves the background for it."""
+        if self._lane.background and not lane.background:
+            self._lane = lane
+            if self._entry is not None:
+                lane.adopt(self._entry)
+
+
+class Flights:
+    """All pictures on their way, by key."""
+
+    def __init__(self) -> None:
+        self._flights: dict[str, Flight] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._flights
+
+    async def join(
+        self,
+        key: str,
+        lane: Lane,
+        work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
+        *,
+        finish: Callable[[], bool] = bool,
+    ) -> Embedding:
+        """Waits for the flight of this key, starting it if there is none.
+
+        The work ends when the last one that waits is cancelled, unless it has begun and
+        ``finish`` then says that its result is of use all the same.
+
+        Args:
+            key: of the picture.
+            lane: of the request that asks.
+            work: does it, raises what the work raises.
+            finish: asked when the caller is cancelled.
+        """
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = Flight(lane)
+            flight.task = asyncio.create_task(work(flight))
+            flight.task.add_done_callback(lambda _: self._landed(key, flight))
+        else:
+            flight.hurry(lane)
+        flight.waiting += 1
+        try:
+            return await asyncio.shield(flight.task)
+        finally:
+            flight.waiting -= 1
+            if not flight.waiting and not flight.task.done() and not (flight.begun and finish()):
+                self._landed(key, flight)  # at once: nobody may join what is being cancelled
+                flight.task.cancel()
+
+    async def close(self) -> None:
+        """Cancels what is on its way."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _landed(self, key: str, flight: Flight) -> None:
+        if self._flights.get(key) is flight:
+            del self._flights[key]
+        if flight.task.done() and not flight.task.cancelled():
+            flight.task.exception()  # all who waited may have gone: it counts as seen

@@ -1,0 +1,34 @@
+"""What Prometheus reads at /metrics, next to BentoML's own."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CANDIDATES = Counter(
+    "clip_ranker_candidates", "Candidates by outcome: ranked, or a reason code.", ["outcome"]
+)
+CACHE = Counter("clip_ranker_cache", "Look-ups of candidates: hit or miss.", ["result"])
+CACHE_BACKEND_ERRORS = Counter(
+    "clip_ranker_cache_backend_errors", "Round trips to the shared cache that failed."
+)
+STAGE_SECONDS = Histogram(
+    "clip_ranker_stage_seconds",
+    "Wall clock of a request with a picture in that stage.",
+    ["stage"],
+    buckets=(0.01, 0.03, 0.1, 0.3, 1, 2, 3, 4, 6, 10, 30, 60),
+)
+DOWNLOADS_IN_FLIGHT = Gauge(
+    "clip_ranker_downloads_in_flight", "Downloads under way.", multiprocess_mode="livesum"
+)
+EMBEDS_IN_FLIGHT = Gauge(
+    "clip_ranker_embeds_in_flight",
+    "Pictures with the embedder, or waiting for it.",
+    multiprocess_mode="livesum",
+)
+REQUESTS_REFUSED = Counter(
+    "clip_ranker_requests_refused", "Requests answered with an error, by status.", ["status"]
+)
+PREFETCH = Counter(
+    "clip_ranker_prefetch", "Pictures asked for ahead: accepted, known, refused.", ["outcome"]
+)
+PREFETCH_DROPPED = Counter(
+    "clip_ranker_prefetch_dropped", "Pictures still in line when the service stopped."
+)

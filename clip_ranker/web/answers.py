@@ -1,0 +1,48 @@
+"""From what an API method returns or raises to the HTTP answer."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeVar, cast
+
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from clip_ranker import metrics
+from clip_ranker.errors import RequestError
+from clip_ranker.schema import PrefetchResponse, RankResponse
+from clip_ranker.web.asgi import error_response
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def answers(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
+    """Makes the whole answer, so that BentoML has nothing left to add.
+
+    It would log a ``RequestError`` with the request in it and answer in a shape of its own, and
+    has no way to set a status or a header without the loss of others. The annotations stay what
+    BentoML documents.
+    """
+
+    @functools.wraps(api)
+    async def wrapped(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            answer = await api(*args, **kwargs)
+        except RequestError as error:
+            metrics.REQUESTS_REFUSED.labels(str(error.status)).inc()
+            return cast(T, error_response(error))
+        return cast(T, _response(answer)) if isinstance(answer, BaseModel) else answer
+
+    return wrapped
+
+
+def _response(answer: BaseModel) -> Response:
+    status = 202 if isinstance(answer, PrefetchResponse) else 200
+    headers = {"Server-Timing": _timing(answer)} if isinstance(answer, RankResponse) else {}
+    return Response(answer.model_dump_json(), status, headers, "application/json")
+
+
+def _timing(answer: RankResponse) -> str:
+    """The stages as a browser shows them."""
+    stages = answer.meta.timing_ms.model_dump()
+    return ", ".join(f"{stage};dur={spent_ms:.1f}" for stage, spent_ms in stages.items())
