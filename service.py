@@ -7,7 +7,7 @@ import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from clip_ranker import ranker, store, web
+from clip_ranker import entrypoint, ranker, store, web
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.embedder import Embedder
 from clip_ranker.encoder import Encoder
@@ -16,6 +16,8 @@ from clip_ranker.pictures import Pictures
 from clip_ranker.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 from clip_ranker.web.errors import answers_errors
+
+entrypoint.take_over()
 
 settings = get_settings()
 model = store.load(settings.model)
@@ -34,6 +36,8 @@ TRAFFIC = {"timeout": NEVER_MS / 1000}
 class ClipEmbedder:
     """ONNX Runtime in a process of its own. Reached through a unix socket only."""
 
+    stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
+
     def __init__(self) -> None:
         self._encoder = Encoder(model.graph, model.preprocess, threads=settings.embed_threads)
 
@@ -48,7 +52,14 @@ class ClipEmbedder:
         return os.getpid()
 
 
-@bentoml.service(traffic=TRAFFIC, workers=1, http={"port": 8000})
+@bentoml.service(
+    traffic=TRAFFIC,
+    workers=1,
+    http={"port": 8000},
+    envs=[{"name": "CLIP_MODEL", "value": model.name}],  # an image serves what it was built with
+    # Any distribution BentoML knows would bring a compiler and git, 0.6 GB.
+    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none"),
+)
 class ClipRanker:
     """The API. One worker: limits, batcher and cache belong to a process."""
 

@@ -8,6 +8,7 @@ from starlette.middleware.cors import CORSMiddleware
 from clip_ranker.settings import Settings
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
+from clip_ranker.web.drain import Drain
 from clip_ranker.web.errors import ErrorShape
 from clip_ranker.web.health import Healthz
 from clip_ranker.web.limits import MaxRequests
@@ -35,6 +36,7 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         expose_headers=EXPOSED_HEADERS,
     )
     service.add_asgi_middleware(ErrorShape)
+    service.add_asgi_middleware(Drain)
     service.add_asgi_middleware(Version)
     service.add_asgi_middleware(Healthz, well=well)
     service.add_asgi_middleware(ApiKey, keys=settings.api_key)
