@@ -8,7 +8,7 @@ import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from clip_ranker import store, web
+from clip_ranker import entrypoint, store, web
 from clip_ranker.api import Api
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.embedder import Embedder
@@ -18,6 +18,8 @@ from clip_ranker.pictures import Pictures
 from clip_ranker.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 from clip_ranker.web.answers import answers
+
+entrypoint.take_over()
 
 settings = get_settings()
 model = store.load(settings.model)
@@ -36,6 +38,8 @@ TRAFFIC = {"timeout": NEVER_MS / 1000}
 class ClipEmbedder:
     """ONNX Runtime in a process of its own. Reached through a unix socket only."""
 
+    stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
+
     def __init__(self) -> None:
         self._encoder = Encoder(model.graph, model.preprocess, threads=settings.embed_threads)
 
@@ -50,7 +54,14 @@ class ClipEmbedder:
         return os.getpid()
 
 
-@bentoml.service(traffic=TRAFFIC, workers=1, http={"port": 8000})
+@bentoml.service(
+    traffic=TRAFFIC,
+    workers=1,
+    http={"port": 8000},
+    envs=[{"name": "CLIP_MODEL", "value": model.name}],  # an image serves what it was built with
+    # Any distribution BentoML knows would bring a compiler and git, 0.6 GB.
+    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none"),
+)
 class ClipRanker:
     """The API. One worker: limits, batcher and cache belong to a process."""
 

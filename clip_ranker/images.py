@@ -15,6 +15,7 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
+from clip_ranker import avif
 from clip_ranker.errors import NotAnImageError, TooLargeError
 from clip_ranker.pixel_budget import PixelBudget
 
@@ -25,7 +26,7 @@ warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which ar
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
 START_OF_SCAN = b"\xff\xda"
-MAX_SCANS = 200
+MAX_SCANS = 64
 """Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
 the whole picture: 10 MB of them would decode for an hour."""
 BAND_PX = 256
@@ -109,9 +110,18 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     width, height = image.size
     if width * height > max_pixels:
         raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
+    if image.format == "AVIF" and _coded_pixels(data) > max_pixels:
+        raise TooLargeError(f"claims {width}x{height} pixels and has over {max_pixels}")
     if image.format == "JPEG" and data.count(START_OF_SCAN) > MAX_SCANS:
         raise NotAnImageError(f"a JPEG file of more than {MAX_SCANS} scans is made to keep us busy")
     return image
+
+
+def _coded_pixels(data: bytes) -> int:
+    try:
+        return avif.coded_pixels(data)
+    except (ValueError, IndexError) as error:
+        raise NotAnImageError("the AVIF file is damaged or cut short") from error
 
 
 def _what_is_it(data: bytes) -> str:

@@ -15,6 +15,7 @@ class ImageServer:
 
     /slow?s=2        the astronaut, that many seconds late
     /drip?s=0.2      a byte every so often, for ever
+    /held/NAME       the picture NAME once ``release`` is set
     /status/404      that status
     /flaky/NAME      503 the first time, then the picture NAME
     /dropped/NAME    closes the connection the first time, then the picture NAME
@@ -27,6 +28,7 @@ class ImageServer:
     def __init__(self) -> None:
         self.files: dict[str, tuple[bytes, str]] = {}
         self.hits: Counter[str] = Counter()
+        self.release = threading.Event()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
@@ -112,6 +114,10 @@ def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
             while True:
                 self.wfile.write(b"x")
                 time.sleep(float(query["s"]))
+
+        def route_held(self, name: str, _: dict[str, str]) -> None:
+            server.release.wait()
+            self._file(f"/photo/{name}")
 
         def route_status(self, status: str, _: dict[str, str]) -> None:
             self._answer(int(status), {})

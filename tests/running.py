@@ -26,6 +26,8 @@ class Service:
         settings: environment variables on top of this process's.
     """
 
+    command = (sys.executable, "-m", "bentoml", "serve")
+
     def __init__(self, settings: dict[str, str]) -> None:
         self._settings = settings
         self._port = _free_port()
@@ -35,7 +37,7 @@ class Service:
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bentoml", "serve", "--port", str(self._port)],
+            [*self.command, "--port", str(self._port)],
             cwd=ROOT,
             env=os.environ | self._settings,
             stdout=self._log,

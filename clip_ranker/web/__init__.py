@@ -8,10 +8,13 @@ from starlette.middleware.cors import CORSMiddleware
 from clip_ranker.settings import Settings
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
+from clip_ranker.web.drain import Drain
 from clip_ranker.web.errors import ErrorShape
 from clip_ranker.web.health import Healthz
 from clip_ranker.web.limits import MaxRequests
 from clip_ranker.web.logs import keep_input_out
+from clip_ranker.web.pages import pages
+from clip_ranker.web.version import Version
 
 EXPOSED_HEADERS = ("Retry-After", "Server-Timing", "X-Clip-Ranker-Version")
 
@@ -32,7 +35,9 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         allow_headers=("Authorization", "Content-Type"),
         expose_headers=EXPOSED_HEADERS,
     )
+    service.add_asgi_middleware(Version)
     service.add_asgi_middleware(ErrorShape)
+    service.add_asgi_middleware(Drain)
     service.add_asgi_middleware(Healthz, well=well)
     service.add_asgi_middleware(ApiKey, keys=settings.api_key)
     service.add_asgi_middleware(MaxRequests, most=settings.max_requests)
@@ -42,3 +47,4 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         max_total_bytes=settings.max_bodies_bytes,
         timeout_s=settings.request_timeout_s,
     )
+    service.mount_asgi_app(pages(demo=settings.demo), path="/")

@@ -1,0 +1,229 @@
+/* The page at /demo: what the person does, and what becomes of it. */
+
+import { after, newBoard } from "./board.js";
+import { curlCommand } from "./curl.js";
+import { clear, show } from "./grid.js";
+import { switchLanguage, translate, words } from "./language.js";
+import { rememberKey, rememberedKey } from "./key.js";
+import { parseListings } from "./listings.js";
+import { base64, shrink } from "./photo.js";
+import { rank } from "./service.js";
+import { showTiming } from "./timing.js";
+
+const REDRAW_MS = 200; // often enough to feel alive, seldom enough to follow with the eyes
+const THANKS_MS = 2000; // how long the copy button says that it copied
+const SPOKEN_MS = 2000; // how often a screen reader hears of progress
+
+const oneColumn = matchMedia("(max-width: 899px)"); // as in demo.css
+
+const $ = (id) => document.getElementById(id);
+const page = { photo: null, board: [], answer: null, fault: null, running: null, spoken: 0 };
+
+translate();
+$("key").value = rememberedKey();
+$("key-field").hidden = !$("key").value;
+
+$("language").addEventListener("click", () => {
+  switchLanguage();
+  describePhoto();
+  describeListings();
+  describeFault();
+  if (page.board.length) show($("grid"), page.board);
+  if (page.answer) finish();
+});
+for (const id of ["file", "camera"]) {
+  $(id).addEventListener("change", (event) => {
+    if (event.target.files[0]) takePhoto(event.target.files[0], event.target.files[0].name);
+    event.target.value = ""; // so that the same file can be chosen again
+  });
+}
+$("drop").addEventListener("dragover", (event) => {
+  event.preventDefault();
+  $("drop").classList.add("over");
+});
+$("drop").addEventListener("dragleave", () => $("drop").classList.remove("over"));
+$("drop").addEventListener("drop", (event) => {
+  event.preventDefault();
+  $("drop").classList.remove("over");
+  const [file] = event.dataTransfer.files;
+  if (file) takePhoto(file, file.name);
+});
+$("listings").addEventListener("input", describeListings);
+$("example").addEventListener("click", loadExample);
+$("stop").addEventListener("click", () => page.running?.abort());
+$("copy").addEventListener("click", copyCommand);
+$("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  if (!page.running) run();
+});
+
+async function takePhoto(file, name, options) {
+  const photo = { name, ...(await shrink(file, options)) };
+  if (page.photo?.url) URL.revokeObjectURL(page.photo.url);
+  if (photo.width) photo.url = URL.createObjectURL(photo.blob);
+  page.photo = photo;
+  fault(null);
+  describePhoto();
+}
+
+function describePhoto() {
+  const { photo } = page;
+  if (!photo) return;
+  const kb = Math.max(1, Math.round(photo.blob.size / 1000));
+  const { photoReady, photoAsIs, previewAlt } = words();
+  $("photo-note").textContent = photo.width ? photoReady(photo.width, photo.height, kb) : photoAsIs(kb);
+  $("preview").hidden = !photo.url;
+  if (photo.url) $("preview").src = photo.url;
+  $("preview").alt = previewAlt;
+}
+
+/** The listings in the field, or null when they cannot be read, which the note under it tells. */
+function describeListings() {
+  const note = $("listings-note");
+  const text = $("listings");
+  try {
+    const listings = parseListings(text.value);
+    note.textContent = listings.length ? words().listingsCount(listings.length) : "";
+    text.removeAttribute("aria-invalid");
+    return listings;
+  } catch (error) {
+    const sentence = words()[error.kind];
+    note.textContent = typeof sentence === "function" ? sentence(error.about) : sentence;
+    text.setAttribute("aria-invalid", "true");
+    return null;
+  }
+}
+
+async function loadExample() {
+  const { pictures } = await (await fetch("examples.json")).json();
+  const titles = words().examples;
+  const listings = pictures.map((name, index) => ({
+    auction_id: `A${index + 1}`,
+    image_url: `example:${name}`,
+    title: titles[name] ?? name,
+  }));
+  $("listings").value = JSON.stringify(listings, null, 2);
+  describeListings();
+  const picture = await (await fetch("examples/cat.jpg")).blob();
+  // Mirrored, or the best match would be the very same picture.
+  await takePhoto(picture, "cat.jpg", { mirrored: true });
+  $("rank").focus();
+}
+
+async function run() {
+  const candidates = describeListings();
+  if (!page.photo) return fault(() => words().needPhoto);
+  if (!candidates) return $("listings").focus();
+  if (!candidates.length) return fault(() => words().needListings);
+  begin(candidates);
+  const options = { key: $("key").value, signal: page.running.signal };
+  let drawn = 0;
+  try {
+    const request = { query_image_base64: await base64(page.photo.blob), candidates };
+    for await (const event of rank(request, options)) {
+      page.board = after(page.board, event);
+      if (event.type === "answer") page.answer = event.answer;
+      else if (performance.now() - drawn > REDRAW_MS) {
+        drawn = performance.now();
+        progress(event);
+      }
+    }
+    rememberKey(options.key);
+    finish();
+  } catch (error) {
+    if (error.name === "AbortError") $("summary").textContent = words().stopped;
+    else refuse(error);
+    show($("grid"), page.board);
+  } finally {
+    page.running = null;
+    working(false);
+  }
+  return undefined;
+}
+
+function begin(candidates) {
+  page.running = new AbortController();
+  page.board = newBoard(candidates);
+  page.answer = null;
+  page.spoken = performance.now();
+  fault(null);
+  clear($("grid"));
+  show($("grid"), page.board);
+  $("empty").hidden = true;
+  $("after").hidden = true;
+  $("summary").textContent = words().sending;
+  $("progress").removeAttribute("value");
+  working(true);
+  if (oneColumn.matches) document.querySelector(".results").scrollIntoView();
+  const command = { candidates };
+  const options = { file: page.photo.name, key: Boolean($("key").value) };
+  $("curl").textContent = curlCommand(new URL(".", location.href).href.replace(/\/$/, ""), command, options);
+}
+
+function working(on) {
+  const focused = document.activeElement === $(on ? "rank" : "stop");
+  $("rank").hidden = on;
+  $("stop").hidden = !on;
+  $("progress").hidden = !on;
+  $("grid").ariaBusy = String(on);
+  if (focused) $(on ? "stop" : "rank").focus();
+}
+
+function progress({ done, candidates }) {
+  const failed = page.board.filter((entry) => entry.state === "failed").length;
+  $("progress").max = candidates;
+  $("progress").value = done;
+  show($("grid"), page.board);
+  if (performance.now() - page.spoken > SPOKEN_MS) {
+    page.spoken = performance.now();
+    $("summary").textContent = words().progress(done, candidates, failed);
+  }
+}
+
+function finish() {
+  const { meta } = page.answer;
+  const seconds = (meta.timing_ms.total / 1000).toFixed(1);
+  const { finished, partial } = words();
+  const sentence = finished(meta.succeeded, meta.failed, seconds);
+  $("summary").textContent = meta.partial ? `${sentence} ${partial}` : sentence;
+  show($("grid"), page.board);
+  showTiming($("timing"), meta.timing_ms);
+  $("after").hidden = false;
+}
+
+function refuse(error) {
+  $("summary").textContent = "";
+  if (error.status === 401) {
+    $("key-field").hidden = false;
+    $("key").focus();
+    fault(() => words().errors.unauthorised);
+  } else if (error.retryAfterS) {
+    fault(() => words().errors.busy(error.retryAfterS));
+  } else if (error.status === 0) {
+    fault(() => words().errors[error.message]);
+  } else {
+    fault(() => words().errors.service(error.message));
+  }
+}
+
+function fault(sentence) {
+  page.fault = sentence;
+  describeFault();
+}
+
+function describeFault() {
+  $("error").hidden = !page.fault;
+  $("error").textContent = page.fault?.() ?? "";
+}
+
+async function copyCommand() {
+  try {
+    await navigator.clipboard.writeText($("curl").textContent);
+    $("copy").textContent = words().copied;
+    $("copied").textContent = words().copied;
+    setTimeout(() => ($("copy").textContent = words().copy), THANKS_MS);
+  } catch {
+    $("copied").textContent = words().copyFailed;
+    $("copied").className = "note";
+  }
+}

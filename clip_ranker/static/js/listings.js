@@ -1,0 +1,51 @@
+/* What was pasted to candidates. Pure functions. */
+
+/** Why a text is no list of listings; `kind` names a sentence of words.js. */
+export class ListingsError extends Error {
+  constructor(kind, about) {
+    super(kind);
+    this.kind = kind;
+    this.about = about;
+  }
+}
+
+/**
+ * Reads JSON (a list, or an object with `candidates`; of objects or URLs) or one URL a line.
+ *
+ * @param {string} text
+ * @returns {{auction_id: string, image_url: string, title?: string}[]}
+ * @throws {ListingsError}
+ */
+export function parseListings(text) {
+  const trimmed = text.trim();
+  if (!/^[[{]/.test(trimmed)) {
+    const lines = trimmed.split(/\r?\n/).map((line) => line.trim());
+    return lines.filter(Boolean).map((url, index) => candidate(url, index));
+  }
+  let parsed;
+  try {
+    parsed = JSON.parse(trimmed);
+  } catch (error) {
+    throw new ListingsError("listingsJson", error.message);
+  }
+  const list = Array.isArray(parsed) ? parsed : parsed.candidates;
+  if (!Array.isArray(list)) throw new ListingsError("listingsNotAList");
+  return list.map(candidate);
+}
+
+function candidate(entry, index) {
+  const listing = typeof entry === "string" ? { image_url: entry } : entry;
+  if (typeof listing?.image_url !== "string") throw new ListingsError("listingsShape", index + 1);
+  const id = listing.auction_id ?? index + 1;
+  const read = { auction_id: String(id), image_url: listing.image_url };
+  if (typeof listing.title === "string") read.title = listing.title;
+  return read;
+}
+
+/** Where the browser finds a listing's picture, or null when it must not look. */
+export function pictureUrl(imageUrl) {
+  if (imageUrl.startsWith("example:")) {
+    return `examples/${encodeURIComponent(imageUrl.slice("example:".length))}.jpg`;
+  }
+  return /^https?:\/\//i.test(imageUrl) ? imageUrl : null;
+}

@@ -1,0 +1,73 @@
+/* Reads an OpenAPI 3.1 document. Pure functions. */
+
+/** The document's operations in its order, as {method, path, operation}. */
+export function operations(document) {
+  return Object.entries(document.paths).flatMap(([path, item]) =>
+    Object.entries(item)
+      .filter(([method]) => ["get", "post"].includes(method))
+      .map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })),
+  );
+}
+
+/** What a $ref points to, with whatever stands beside the $ref winning. */
+export function resolved(schema, document) {
+  if (!schema?.$ref) return schema ?? {};
+  const { $ref, ...beside } = schema;
+  const found = $ref.slice(2).split("/").reduce((node, part) => node[part], document);
+  return { ...resolved(found, document), ...beside };
+}
+
+/** The fields of an object and of the objects in it, as rows {name, type, bounds, description}. */
+export function fields(schema, document, prefix = "") {
+  const { properties = {}, required = [] } = resolved(schema, document);
+  return Object.entries(properties).flatMap(([name, property]) => {
+    const shape = inner(property, document);
+    const row = {
+      name: prefix + name,
+      type: shape.type,
+      bounds: bounds(shape.schema, required.includes(name)),
+      description: resolved(property, document).description ?? "",
+    };
+    return [row, ...fields(shape.nested, document, `${prefix}${name}${shape.list ? "[]" : ""}.`)];
+  });
+}
+
+function inner(property, document) {
+  const schema = resolved(property, document);
+  const choices = (schema.anyOf ?? []).filter((choice) => choice.type !== "null");
+  if (choices.length === 1) {
+    const { anyOf, ...beside } = schema;
+    const { type, ...rest } = inner(choices[0], document);
+    return { ...rest, type: `${type} or null`, schema: { ...rest.schema, ...beside } };
+  }
+  if (schema.type === "array") {
+    const { type, nested } = inner(schema.items, document);
+    return { type: `list of ${type}`, list: true, schema, nested };
+  }
+  return { type: schema.type ?? "any", list: false, schema, nested: schema };
+}
+
+const BOUNDS = [
+  ["minimum", (n) => `at least ${n}`],
+  ["maximum", (n) => `at most ${n}`],
+  ["minLength", (n) => `at least ${n} character${n === 1 ? "" : "s"}`],
+  ["maxLength", (n) => `at most ${n} characters`],
+  ["minItems", (n) => `at least ${n}`],
+  ["maxItems", (n) => `at most ${n}`],
+  ["enum", (values) => `one of ${values.join(", ")}`],
+  ["const", (value) => `always ${value}`],
+];
+
+function bounds(schema, required) {
+  const said = BOUNDS.filter(([key]) => key in schema).map(([key, say]) => say(schema[key]));
+  if (required) said.unshift("required");
+  else if (schema.default != null) said.push(`${schema.default} when left out`);
+  return said.join(", ");
+}
+
+/** The first example of a media type or its schema, or undefined. */
+export function example(media, document) {
+  const named = Object.values(media?.examples ?? {})[0];
+  const schema = resolved(media?.schema, document);
+  return media?.example ?? named?.value ?? schema.example ?? schema.examples?.[0];
+}

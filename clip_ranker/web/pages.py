@@ -1,0 +1,86 @@
+"""The pages for people: ``/demo`` to try the service, ``/docs`` to read its API. All files ours."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from clip_ranker import example_pictures
+from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
+
+_FILES = StaticFiles(directory=Path(__file__).parent.parent / "static")
+HEADERS = {
+    # Nothing from elsewhere but pictures; nothing inline; no text ever becomes markup or script.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; img-src 'self' https: http: data: blob:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    # Names carry no version, so a browser asks each time whether its copy is still good (304).
+    "Cache-Control": "no-cache",
+}
+
+
+def pages(*, demo: bool) -> Starlette:
+    """An app to mount at ``/``; what it has no route for is left to the service.
+
+    Args:
+        demo: whether there is a page to try the service.
+    """
+    home = "demo" if demo else "docs"
+
+    async def index(_: Request) -> Response:
+        return RedirectResponse(home)  # relative, for a proxy that serves us under a path
+
+    routes: list[BaseRoute] = [
+        Route("/", index),
+        Route("/docs", _page("docs.html")),
+        Mount("/static", _FILES),
+    ]
+    if demo:
+        routes += [
+            Route("/demo", _page("demo.html")),
+            Route("/examples.json", _examples),
+            Route("/examples/{name}.jpg", _example),
+        ]
+    return Starlette(routes=routes, middleware=[Middleware(_PageHeaders)])
+
+
+def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
+    async def page(request: Request) -> Response:
+        return await _FILES.get_response(name, request.scope)
+
+    return page
+
+
+async def _examples(_: Request) -> Response:
+    return JSONResponse({"pictures": example_pictures.names()})
+
+
+async def _example(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name not in example_pictures.names():
+        raise HTTPException(404)
+    return FileResponse(example_pictures.FOLDER / f"{name}.jpg")
+
+
+class _PageHeaders:
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await self._app(scope, receive, adding)
