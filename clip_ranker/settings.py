@@ -88,7 +88,7 @@ class Settings(BaseSettings):
         (), description="origins whose pages may call, or `*`; empty = none"
     )
     max_candidates: int = Field(200, ge=1, le=10_000, description="candidates in one request")
-    demo: bool = Field(True, description="serve the page to try the service, at /demo")
+    demo: bool = Field(default=True, description="serve the page to try the service, at /demo")
 
 
 @cache

@@ -6,13 +6,13 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker.settings import Settings
+from clip_ranker.web import logs
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
 from clip_ranker.web.errors import ErrorShape
 from clip_ranker.web.health import Healthz
 from clip_ranker.web.limits import MaxRequests
-from clip_ranker.web.logs import keep_input_out
 from clip_ranker.web.pages import pages
 from clip_ranker.web.version import Version
 
@@ -27,7 +27,7 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         settings: limits, keys and origins.
         well: whether the service can embed.
     """
-    keep_input_out()
+    logs.set_up()
     service.add_asgi_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,

@@ -1,6 +1,7 @@
-"""Keeps what strangers send out of the log."""
+"""What goes into the log, and what strangers send that does not."""
 
 import logging
+import sys
 
 NOISY = "bentoml._internal.server.http_app"
 """Logs a traceback for every failed call, 400s with the photo and the URLs in it included."""
@@ -25,8 +26,21 @@ class WithoutInput(logging.Filter):
         return True
 
 
-def keep_input_out() -> None:
-    """Applies to this process."""
+def set_up() -> None:
+    """Keeps input out of this process's log, and lets our own lines into it."""
     logging.getLogger(NOISY).addFilter(WithoutInput())
     for name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs
         logging.getLogger(name).setLevel(logging.WARNING)
+    ours = logging.getLogger("clip_ranker")
+    ours.setLevel(logging.INFO)
+    ours.propagate = False
+    ours.addHandler(_to_stdout("%(asctime)s [%(levelname)s] %(name)s: %(message)s"))
+    requests = logging.getLogger("clip_ranker.requests")  # a line is a JSON object, nothing else
+    requests.propagate = False
+    requests.addHandler(_to_stdout("%(message)s"))
+
+
+def _to_stdout(line: str) -> logging.Handler:
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter(line))
+    return handler
