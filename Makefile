@@ -4,11 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt
-SOURCES := clip_ranker service.py import_model.py tests
+SOURCES := clip_ranker service.py import_model.py tests bench
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format types clean pin
+.PHONY: help run test bench lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for
 
 test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.bench ## set up and measure, ten quiet minutes (ARGS=--quick to see that it works)
+	$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check $(SOURCES)
@@ -52,3 +55,7 @@ $(VENV)/.dev: requirements.txt
 	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.import
+
+$(VENV)/.bench: $(VENV)/.dev
+	@$(INSTALL) --editable '.[bench]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Speed and memory, always as ratios taken side by side in one run; ``make bench`` runs it."""

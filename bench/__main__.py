@@ -1,0 +1,67 @@
+"""``make bench``: prepares, measures, writes the report.
+
+Takes about ten minutes of a quiet machine. ``--only fifty late`` measures some scenarios and keeps
+the figures of the others; ``--quick`` only shows that everything works and writes nothing here.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from bench import pictures, processes, report
+from bench.scenarios import SCENARIOS
+from bench.session import Bench
+from bench.settings import MODEL, ROOT, WORK
+
+GRAPH = WORK / "plain.onnx"
+ROUNDS = 7
+
+
+def main() -> int:
+    """Runs the command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--quick", action="store_true", help="one round of few pictures")
+    parser.add_argument("--into", type=Path, help="folder of the report (default: bench)")
+    options = parser.parse_args()
+    prepare()
+    figures = {}
+    with processes.image_server(WORK / "pictures") as port:
+        bench = Bench(
+            WORK / "pictures",
+            GRAPH,
+            port,
+            rounds=1 if options.quick else ROUNDS,
+            most=20 if options.quick else 200,
+        )
+        try:
+            for name in options.only:
+                figures[name] = SCENARIOS[name](bench)
+                print(name, figures[name], flush=True)
+        finally:
+            bench.close()
+    folder = options.into or (WORK / "quick" if options.quick else report.FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
+    report.save(figures, folder)
+    print(f"written: {folder / 'RESULTS.md'}")
+    return 0
+
+
+def prepare() -> None:
+    """Makes the pictures, the plain graph and the stored model where they are missing."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    pictures.write(WORK / "pictures")
+    if not GRAPH.exists():
+        subprocess.run([sys.executable, "-m", "bench.plain", GRAPH], cwd=ROOT, check=True)
+    (WORK / "store").mkdir(exist_ok=True)
+    subprocess.run(
+        [sys.executable, "import_model.py", "--weights", "random", "--name", MODEL],
+        cwd=ROOT,
+        env=processes.ENVIRONMENT,
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,173 @@
+"""Starting, asking, weighing and ending the processes that are compared."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+
+from bench.image_server import HOSTS
+from bench.settings import CONCURRENCY, MODEL, ROOT, WORK
+
+START_S = 120
+POLL_S = 0.02
+ENVIRONMENT = os.environ | {
+    "BENTOML_HOME": str(WORK / "store"),
+    "BENTOML_DO_NOT_TRACK": "True",
+    "PYTHONPATH": str(ROOT),
+}
+
+
+class Service:
+    """An HTTP service in processes of its own.
+
+    Args:
+        command: what to run; ``{port}`` in it becomes a free port.
+        ready: path that answers 200 once it is up.
+        settings: environment variables on top.
+    """
+
+    def __init__(self, *command: str, ready: str = "/healthz", **settings: str) -> None:
+        port = _free_port()
+        self.client = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False
+        )
+        self._log = WORK / f"{port}.log"
+        start = time.perf_counter()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *(part.format(port=port) for part in command)],
+                cwd=ROOT,
+                env=ENVIRONMENT | settings,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait(ready)
+        self.start_s = time.perf_counter() - start
+
+    def _wait(self, ready: str) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and self._process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if self.client.get(ready, timeout=5).status_code == httpx.codes.OK:
+                    return
+            time.sleep(POLL_S)
+        log = self._log.read_text()
+        self.close()
+        raise RuntimeError(f"{self._process.args} did not start\n{log}")
+
+    def rank(self, query: str, urls: list[str]) -> tuple[float, dict]:
+        """Seconds until the answer, and the answer; ``query`` is base64."""
+        candidates = [{"auction_id": str(i), "image_url": url} for i, url in enumerate(urls)]
+        body = {
+            "query_image_base64": query,
+            "candidates": candidates,
+            "max_concurrency": CONCURRENCY,
+            "top_k": max(1, len(urls)),
+        }
+        start = time.perf_counter()
+        response = self.client.post("/rank", json=body)
+        seconds = time.perf_counter() - start
+        response.raise_for_status()
+        return seconds, response.json()
+
+    def pss_bytes(self) -> int:
+        """Memory of all its processes, pages shared between them counted once."""
+        main = psutil.Process(self._process.pid)
+        return sum(p.memory_full_info().pss for p in [main, *main.children(recursive=True)])
+
+    def close(self) -> None:
+        """Ends it."""
+        self.client.close()
+        if self._process.poll() is None:
+            main = psutil.Process(self._process.pid)
+            processes = [main, *main.children(recursive=True)]
+            self._process.send_signal(signal.SIGTERM)
+            _, left = psutil.wait_procs(processes, 20)
+            for process in left:
+                process.kill()
+        self._process.wait()
+        self._log.unlink(missing_ok=True)
+
+
+def ours(port: int) -> Service:
+    """The service of this repository with default settings, allowed to ask the image server."""
+    hosts = ",".join(f"{host}:{port}" for host in HOSTS)
+    return Service(
+        "bentoml",
+        "serve",
+        "--port",
+        "{port}",
+        CLIP_MODEL=MODEL,
+        CLIP_ALLOW_PRIVATE_HOSTS=hosts,
+    )
+
+
+def straightforward() -> Service:
+    """``bench/straightforward.py``."""
+    return Service("bench.straightforward", "{port}")
+
+
+def empty_app() -> Service:
+    """``bench/empty_app.py``."""
+    return Service("bentoml", "serve", "bench.empty_app:Outer", "--port", "{port}")
+
+
+class Bare:
+    """``bench/bare.py``."""
+
+    def __init__(self, graph: Path, pictures: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.bare", str(graph), MODEL, str(pictures)],
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._ask() == "ready"
+
+    def _ask(self) -> str:
+        assert self._process.stdout
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise RuntimeError("bench.bare ended")
+        return line
+
+    def seconds(self, pictures: int) -> float:
+        """To embed that many."""
+        assert self._process.stdin
+        self._process.stdin.write(f"{pictures}\n")
+        self._process.stdin.flush()
+        return float(self._ask())
+
+    def close(self) -> None:
+        """Ends it."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        self._process.wait(20)
+
+
+@contextlib.contextmanager
+def image_server(folder: Path) -> Iterator[int]:
+    """``bench/image_server.py`` for as long as the block runs; its port."""
+    command = [sys.executable, "-m", "bench.image_server", str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,190 @@
+"""Figures as a table, as JSON and as a plot."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import matplotlib as mpl
+import onnxruntime as ort
+
+from bench.settings import THREADS
+
+mpl.use("Agg")
+import matplotlib.pyplot as plt
+
+FOLDER = Path(__file__).parent
+DOWNLOAD_S = 2 * 3.0
+"""``CLIP_DOWNLOAD_TIMEOUT_S`` with its one retry."""
+FIXED_MS = 60
+LINEAR = 0.10
+"""A request may be this far off the line through all."""
+
+Figures = dict[str, Any]
+
+
+class _Row(NamedTuple):
+    what: str
+    limit: str
+    value: str
+    met: bool
+
+
+def save(figures: Figures, folder: Path = FOLDER) -> None:
+    """Writes ``results.json``, ``RESULTS.md`` and ``results.png``.
+
+    Scenarios that were not measured this time keep the figures they had.
+    """
+    path = folder / "results.json"
+    known: Figures = json.loads(path.read_text()) if path.exists() else {}
+    known |= figures | {"machine": _machine(), "date": date.today().isoformat()}
+    path.write_text(json.dumps(known, indent=1) + "\n")
+    (folder / "RESULTS.md").write_text(table(known))
+    _plot(known, folder / "results.png")
+
+
+def table(figures: Figures) -> str:
+    """The figures for people, in Markdown."""
+    lines = [
+        "# Speed and memory",
+        "",
+        f"{figures['date']}, {figures['machine']}. ViT-B/32 in fp32, random weights. Medians; "
+        "behind a ratio its smallest and largest pair. Machines drift: only ratios count. "
+        "Written by `make bench`; what was tried is in [WAYS.md](WAYS.md).",
+        "",
+        "| target | at most | measured | met |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row.what} | {row.limit} | {row.value} | {'yes' if row.met else '**no**'} |"
+        for row in _targets(figures)
+    ]
+    lines += ["", "| further | measured |", "|---|---|"]
+    lines += [f"| {what} | {value} |" for what, value in _further(figures)]
+    return "\n".join([*lines, "", "![the same as a plot](results.png)", ""])
+
+
+def _targets(figures: Figures) -> Iterator[_Row]:
+    rows: list[tuple[str, Callable[[Figures], _Row]]] = [
+        ("fifty", lambda f: _ratio("50 candidates ÷ bare session on the 51 pictures", 1.08, f)),
+        ("late", lambda f: _ratio("each picture 300 ms late ÷ straightforward service", 0.65, f)),
+        (
+            "hanging",
+            lambda f: _Row(
+                "one host hangs: time beyond the run without",
+                f"{DOWNLOAD_S:g} s",
+                f"{f['beyond_s']:.2f} s, the rest complete",
+                f["beyond_s"] <= DOWNLOAD_S,
+            ),
+        ),
+        (
+            "clients",
+            lambda f: _Row(
+                "16 clients, pictures a second ÷ bare session's",
+                "at least 0.90",
+                f"{f['16']['ratio']:.2f}",
+                f["16"]["ratio"] >= 0.90,
+            ),
+        ),
+        (
+            "lone",
+            lambda f: _Row(
+                "one candidate beside 16 clients with fifty ÷ bare batch of 16",
+                "4",
+                f"{f['ratio']:.2f} (worst {f['worst']:.2f} of {f['requests']})",
+                f["ratio"] <= 4,
+            ),
+        ),
+        (
+            "growth",
+            lambda f: _Row(
+                "10 to 200 candidates: linear, fixed part",
+                f"{FIXED_MS} ms",
+                f"{f['fixed_ms']:.0f} ms, {f['per_picture_ms']:.1f} ms a picture, "
+                f"off the line by {f['worst_deviation']:.0%} at most",
+                f["fixed_ms"] < FIXED_MS and f["worst_deviation"] <= LINEAR,
+            ),
+        ),
+        (
+            "memory",
+            lambda f: _Row(
+                "memory (PSS) ÷ straightforward service",
+                "0.55",
+                f"{f['ratio']:.2f} ({f['ours_mb']:.0f} ÷ {f['other_mb']:.0f} MB)",
+                f["ratio"] <= 0.55,
+            ),
+        ),
+        (
+            "start",
+            lambda f: _Row(
+                "start to first `ok` beyond an empty two-service BentoML app",
+                "2 s",
+                f"{f['beyond_s']:.2f} s ({f['ours_s']:.2f} - {f['empty_s']:.2f})",
+                f["beyond_s"] <= 2,
+            ),
+        ),
+    ]
+    return (row(figures[name]) for name, row in rows if name in figures)
+
+
+def _ratio(what: str, limit: float, figures: Figures) -> _Row:
+    return _Row(what, f"{limit:.2f}", _pairs(figures), figures["ratio"] <= limit)
+
+
+def _pairs(figures: Figures) -> str:
+    low, high = min(figures["ratios"]), max(figures["ratios"])
+    return (
+        f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f}); "
+        f"{figures['ours_s']:.2f} ÷ {figures['other_s']:.2f} s"
+    )
+
+
+def _further(figures: Figures) -> Iterator[tuple[str, str]]:
+    if "dead" in figures:
+        yield "one URL in ten dead ÷ none", _pairs(figures["dead"])
+    if "phone" in figures:
+        yield "query photo of 12 megapixels ÷ thumbnail", _pairs(figures["phone"])
+    for size, pairs in figures.get("sizes", {}).items():
+        yield f"pictures of {size} ÷ 600x450", _pairs(pairs)
+    for count, rate in figures.get("clients", {}).items():
+        yield (
+            f"clients at once: {count}",
+            f"{rate['per_s']:.1f} pictures a second, {rate['ratio']:.2f} of the bare session's",
+        )
+    for count, seconds in sorted(_by_count(figures.get("growth", {})).items()):
+        yield f"{count - 1} candidates", f"{sorted(seconds)[len(seconds) // 2]:.2f} s"
+
+
+def _by_count(growth: Figures) -> dict[int, list[float]]:
+    seconds: dict[int, list[float]] = {}
+    for count, took in growth.get("points", []):
+        seconds.setdefault(int(count), []).append(took)
+    return seconds
+
+
+def _plot(figures: Figures, path: Path) -> None:
+    named = {"fifty": "÷ bare session", "late": "300 ms late\n÷ straightforward"}
+    pairs = {label: figures[name]["ratios"] for name, label in named.items() if name in figures}
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    left.set(title="50 candidates, each pair a dot", ylabel="ratio of times")
+    left.axhline(1, color="grey", linewidth=0.5)
+    for at, ratios in enumerate(pairs.values()):
+        left.plot([at] * len(ratios), ratios, "o", alpha=0.5)
+    left.set_xticks(range(len(pairs)), list(pairs))
+    left.set_ylim(bottom=0)
+    right.set(title="time over pictures", xlabel="pictures, query counted", ylabel="s")
+    if growth := figures.get("growth"):
+        x = [0, max(count for count, _ in growth["points"])]
+        right.plot(*zip(*growth["points"], strict=True), "o", alpha=0.5)
+        right.plot(x, [(growth["fixed_ms"] + growth["per_picture_ms"] * n) / 1000 for n in x])
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _machine() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
+    flags = next((line.split() for line in lines if line.startswith("flags")), [])
+    known = [flag for flag in ("avx2", "avx_vnni", "avx512_vnni", "amx_int8") if flag in flags]
+    return f"{THREADS} cores of {name} ({', '.join(known)}), ONNX Runtime {ort.__version__}"

@@ -1,0 +1,196 @@
+"""What is measured. Each scenario returns its figures."""
+
+import statistics
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from bench import pictures, processes
+from bench.image_server import HOSTS
+from bench.pictures import THUMBNAIL
+from bench.session import CANDIDATES, Bench, Figures
+from bench.settings import BATCH
+
+LATE_MS = 300
+
+
+def fifty(bench: Bench) -> Figures:
+    """50 candidates, no delay, against the bare session on as many pictures."""
+    return bench.pairs(
+        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
+        lambda: bench.bare().seconds(bench.fifty + 1),
+    )
+
+
+def late(bench: Bench) -> Figures:
+    """The same with every picture 300 ms late, against the straightforward service."""
+    return bench.pairs(
+        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty, delay_ms=LATE_MS)),
+        lambda: bench.rank(bench.straightforward(), bench.urls(bench.fifty, delay_ms=LATE_MS)),
+        rounds=min(bench.rounds, 5),
+    )
+
+
+def dead(bench: Bench) -> Figures:
+    """One URL in ten is dead, against none."""
+    count = bench.fifty // 10
+
+    def with_dead() -> float:
+        urls = bench.urls(bench.fifty - count)
+        for at in range(count):
+            urls.insert(at * 10, bench.url("/dead"))
+        return bench.rank(bench.ours(), urls, failing=count)
+
+    return bench.pairs(
+        with_dead,
+        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
+        rounds=min(bench.rounds, 3),
+    )
+
+
+def hanging(bench: Bench) -> Figures:
+    """One host never answers, against none such."""
+
+    def with_hanging() -> float:
+        urls = [bench.url("/hang", host=HOSTS[1]), *bench.urls(bench.fifty - 1)]
+        return bench.rank(bench.ours(), urls, failing=1)
+
+    figures = bench.pairs(
+        with_hanging,
+        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
+        rounds=min(bench.rounds, 3),
+    )
+    return figures | {"beyond_s": figures["ours_s"] - figures["other_s"]}
+
+
+def phone(bench: Bench) -> Figures:
+    """A photo of 12 megapixels as the query, against a thumbnail as the query."""
+    photo = bench.query("phone.jpg")
+    return bench.pairs(
+        lambda: bench.ours().rank(photo, bench.urls(bench.fifty))[0],
+        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
+        rounds=min(bench.rounds, 3),
+    )
+
+
+def sizes(bench: Bench) -> Figures:
+    """Pictures of other sizes, against 600x450."""
+    return {
+        pictures.name(size): bench.pairs(
+            lambda size=size: bench.rank(bench.ours(), bench.urls(bench.fifty, size=size)),
+            lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
+            rounds=min(bench.rounds, 3),
+        )
+        for size in pictures.SIZES
+        if size != THUMBNAIL
+    }
+
+
+def clients(bench: Bench) -> Figures:
+    """1, 4 and 16 clients at once: pictures a second ÷ those of the bare session."""
+    figures: Figures = {}
+    bench.bare().seconds(BATCH)
+    for count in (1, 4, 16):
+        pictures_in_all = count * (bench.fifty + 1)
+        asked = min(pictures_in_all, 4 * (CANDIDATES + 1))
+        before = bench.bare().seconds(asked)
+        with ThreadPoolExecutor(count) as threads:
+            seconds = _together(
+                threads, [lambda: bench.rank(bench.ours(), bench.urls(bench.fifty))] * count
+            )
+        bare = asked / statistics.mean((before, bench.bare().seconds(asked)))
+        rate = pictures_in_all / max(seconds)
+        figures[str(count)] = {"per_s": rate, "bare_per_s": bare, "ratio": rate / bare}
+    return figures
+
+
+def lone(bench: Bench) -> Figures:
+    """One candidate while 16 clients send fifty each ÷ one batch of 16 in the bare session."""
+    bench.bare().seconds(BATCH)
+    batch = statistics.median(bench.bare().seconds(BATCH) for _ in range(bench.rounds))
+    seconds: list[float] = []
+    with ThreadPoolExecutor(16) as threads:
+        crowd = [
+            threads.submit(bench.rank, bench.ours(), bench.urls(bench.fifty)) for _ in range(16)
+        ]
+        while not any(request.done() for request in crowd):
+            seconds.append(bench.rank(bench.ours(), bench.urls(1)))
+        for request in crowd:
+            request.result()
+    measured = seconds[:-1] or seconds  # the crowd went away during the last
+    return {
+        "batch_s": batch,
+        "lone_s": statistics.median(measured),
+        "worst_s": max(measured),
+        "requests": len(measured),
+        "ratio": statistics.median(measured) / batch,
+        "worst": max(measured) / batch,
+    }
+
+
+def growth(bench: Bench) -> Figures:
+    """10 to 200 candidates: a line through seconds over pictures, the query counted."""
+    counts = [bench.most // part for part in (20, 8, 4, 2, 1)]
+    bench.rank(bench.ours(), bench.urls(counts[0]))
+    points = [
+        (count + 1, bench.rank(bench.ours(), bench.urls(count)))
+        for _ in range(min(bench.rounds, 3))
+        for count in counts
+    ]
+    x, y = np.asarray(points).T
+    # Weighted to relative errors: else the largest requests alone decide the fixed part.
+    slope, fixed = np.polyfit(x, y, 1, w=1 / y)
+    return {
+        "points": points,
+        "per_picture_ms": slope * 1000,
+        "fixed_ms": fixed * 1000,
+        "worst_deviation": float(np.max(np.abs(slope * x + fixed - y) / y)),
+    }
+
+
+def memory(bench: Bench) -> Figures:
+    """Memory of all processes after some requests ÷ that of the straightforward service."""
+    sizes_: Figures = {}
+    for name, service in (("ours", bench.ours()), ("other", bench.straightforward())):
+        for _ in range(2):
+            bench.rank(service, bench.urls(bench.fifty))
+        sizes_[f"{name}_mb"] = service.pss_bytes() / 1e6
+    return sizes_ | {"ratio": sizes_["ours_mb"] / sizes_["other_mb"]}
+
+
+def start(bench: Bench) -> Figures:
+    """Seconds to the first ``ok``, files in the cache, beside an empty two-service BentoML app."""
+    bench.close()
+    starts = (("ours", lambda: processes.ours(bench.port)), ("empty", processes.empty_app))
+    times: dict[str, list[float]] = {"ours": [], "empty": []}
+    for round_ in range(1 + min(bench.rounds, 3)):
+        for name, begin in starts:
+            service = begin()
+            service.close()
+            if round_:  # the first fills the file cache
+                times[name].append(service.start_s)
+    ours, empty = (statistics.median(times[name]) for name in ("ours", "empty"))
+    return {"ours_s": ours, "empty_s": empty, "beyond_s": ours - empty}
+
+
+SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
+    scenario.__name__: scenario
+    for scenario in (
+        fifty,
+        late,
+        dead,
+        hanging,
+        phone,
+        sizes,
+        clients,
+        lone,
+        growth,
+        memory,
+        start,
+    )
+}
+
+
+def _together(threads: ThreadPoolExecutor, calls: list[Callable[[], float]]) -> list[float]:
+    return [done.result() for done in [threads.submit(call) for call in calls]]

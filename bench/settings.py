@@ -1,0 +1,12 @@
+"""What all parts of the benchmark agree on."""
+
+import os
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+WORK = ROOT / ".cache" / "bench"
+"""Pictures, the plain graph and a BentoML store; made once."""
+MODEL = "openclip_vit_b32_random"
+BATCH = 16
+THREADS = min(2, len(os.sched_getaffinity(0)))
+CONCURRENCY = 10
