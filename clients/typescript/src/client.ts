@@ -1,0 +1,175 @@
+/** The calls of the service. */
+
+import { Deadline } from "./deadline.ts";
+import { BusyError, errorOf, NetworkError, UnavailableError } from "./errors.ts";
+import { linesOf } from "./lines.ts";
+import type {
+  PrefetchRequest,
+  PrefetchResponse,
+  RankEvent,
+  RankRequest,
+  RankResponse,
+} from "./types.ts";
+
+export interface ClientOptions {
+  /** Of the service, as in `https://clip.example.com`; a path is kept. */
+  url: string;
+  /** Sent as `Authorization: Bearer …`. */
+  apiKey?: string;
+  /** For a whole call, retry included; 60000 when left out. */
+  timeoutMs?: number;
+  /** Longest wait before the one retry that a busy service asks for; 5000 when left out. */
+  maxRetryWaitMs?: number;
+  /** `fetch` of `expo/fetch` streams on phones; the global one when left out. */
+  fetch?: (url: string, init: RequestInit) => Promise<Response>;
+}
+
+export interface CallOptions {
+  /** Aborting it ends the call with its reason, and the work in the service. */
+  signal?: AbortSignal;
+  /** Instead of the client's, for this call. */
+  timeoutMs?: number;
+}
+
+const NETWORK_RETRY_MS = 250;
+
+export class ClipRanker {
+  readonly #url: string;
+  readonly #headers: Record<string, string>;
+  readonly #timeoutMs: number;
+  readonly #maxRetryWaitMs: number;
+  readonly #fetch: (url: string, init: RequestInit) => Promise<Response>;
+
+  constructor({ url, apiKey, timeoutMs, maxRetryWaitMs, fetch: ownFetch }: ClientOptions) {
+    this.#url = url.replace(/\/+$/, "");
+    this.#headers = { "Content-Type": "application/json" };
+    if (apiKey) this.#headers["Authorization"] = `Bearer ${apiKey}`;
+    this.#timeoutMs = timeoutMs ?? 60_000;
+    this.#maxRetryWaitMs = maxRetryWaitMs ?? 5_000;
+    this.#fetch = ownFetch ?? ((input, init) => fetch(input, init)); // unbound, browsers refuse it
+  }
+
+  /** Ranks the candidates by their likeness to the photo. */
+  async rank(request: RankRequest, options: CallOptions = {}): Promise<RankResponse> {
+    return this.#json<RankResponse>("/rank", request, options);
+  }
+
+  /** As `rank`, and tells of each candidate as soon as it is known; the answer comes last. */
+  async *rankStream(request: RankRequest, options: CallOptions = {}): AsyncGenerator<RankEvent> {
+    const deadline = this.#deadline(options);
+    try {
+      const response = await this.#post("/rank/stream", request, deadline);
+      for await (const line of linesOf(response)) {
+        const event = eventOf(line);
+        yield event;
+        if (event.type === "answer") return;
+      }
+      throw new NetworkError("the stream ended before the answer");
+    } catch (error) {
+      throw explained(error, deadline);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  /** Has the service download and embed in the background what a ranking will need soon. */
+  async prefetch(request: PrefetchRequest, options: CallOptions = {}): Promise<PrefetchResponse> {
+    return this.#json<PrefetchResponse>("/prefetch", request, options);
+  }
+
+  /** Whether the service can rank now. Never throws but for the caller's own signal. */
+  async health(options: CallOptions = {}): Promise<boolean> {
+    const deadline = this.#deadline(options);
+    try {
+      const response = await this.#fetch(`${this.#url}/healthz`, { signal: deadline.signal });
+      return response.status === 200 && (await response.text()) === "ok";
+    } catch {
+      if (options.signal?.aborted) deadline.check();
+      return false;
+    } finally {
+      deadline.end();
+    }
+  }
+
+  async #json<T>(path: string, body: unknown, options: CallOptions): Promise<T> {
+    const deadline = this.#deadline(options);
+    try {
+      const response = await this.#post(path, body, deadline);
+      const text = await response.text();
+      try {
+        return JSON.parse(text) as T;
+      } catch {
+        throw new UnavailableError("the answer is not JSON", response.status);
+      }
+    } catch (error) {
+      throw explained(error, deadline);
+    } finally {
+      deadline.end();
+    }
+  }
+
+  #deadline({ signal, timeoutMs }: CallOptions): Deadline {
+    return new Deadline(timeoutMs ?? this.#timeoutMs, signal);
+  }
+
+  /** One retry: asking twice changes nothing in the service but its load. */
+  async #post(path: string, body: unknown, deadline: Deadline): Promise<Response> {
+    const text = JSON.stringify(body);
+    try {
+      return await this.#attempt(path, text, deadline);
+    } catch (error) {
+      const waitMs = this.#retryWaitMs(error);
+      if (waitMs === null) throw error;
+      await deadline.pause(waitMs);
+    }
+    return this.#attempt(path, text, deadline);
+  }
+
+  async #attempt(path: string, body: string, deadline: Deadline): Promise<Response> {
+    const { signal } = deadline;
+    let response: Response;
+    try {
+      deadline.check();
+      response = await this.#fetch(this.#url + path, {
+        method: "POST",
+        headers: this.#headers,
+        body,
+        signal,
+      });
+    } catch (error) {
+      throw explained(error, deadline);
+    }
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+
+  /** How long to wait before the retry; null when another try would not help or be too late. */
+  #retryWaitMs(error: unknown): number | null {
+    if (error instanceof NetworkError) return NETWORK_RETRY_MS;
+    if (!(error instanceof BusyError)) return null;
+    const waitMs = error.retryAfterS * 1000;
+    return waitMs <= this.#maxRetryWaitMs ? waitMs : null;
+  }
+}
+
+function eventOf(line: string): RankEvent {
+  let event: RankEvent | { type: "error"; error: string };
+  try {
+    event = JSON.parse(line) as typeof event;
+  } catch (error) {
+    throw new NetworkError("the stream broke off in the middle of a line", error);
+  }
+  if (event.type === "error") throw new UnavailableError(event.error, 200);
+  return event;
+}
+
+/** Tells the caller's abort, the time-out and a broken connection apart; fetch does not. */
+function explained(error: unknown, deadline: Deadline): unknown {
+  if (error instanceof Error && "kind" in error) return error;
+  try {
+    deadline.check();
+  } catch (why) {
+    return why;
+  }
+  return new NetworkError("the service could not be reached, or the connection broke", error);
+}

@@ -1,0 +1,12 @@
+export { ClipRanker } from "./client.ts";
+export type { CallOptions, ClientOptions } from "./client.ts";
+export {
+  BadRequestError,
+  BusyError,
+  ClipRankerError,
+  NetworkError,
+  TimeoutError,
+  UnauthorisedError,
+  UnavailableError,
+} from "./errors.ts";
+export type * from "./types.ts";

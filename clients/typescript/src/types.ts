@@ -1,0 +1,128 @@
+/** What the service takes and answers. A test holds these to its OpenAPI document. */
+
+/** One listing to rank. */
+export interface Candidate {
+  /** Comes back as it is, 1 to 256 characters; need not be unique. */
+  auction_id: string;
+  /** http or https URL of the thumbnail, or `example:<name>`. */
+  image_url: string;
+  title?: string | null;
+}
+
+/** A photo, as base64 or as a URL (base64 wins), and the listings to put in order. */
+export interface RankRequest {
+  /** JPEG, PNG, WebP, HEIC or AVIF as base64; a `data:` prefix is fine. */
+  query_image_base64?: string | null;
+  query_image_url?: string | null;
+  candidates: Candidate[];
+  /** How many results to answer; all when left out. */
+  top_k?: number | null;
+  /** Candidates downloaded at once, 1 to 50. */
+  max_concurrency?: number;
+  /** Longest side in pixels before the model's own resize, 224 to 2048. */
+  image_resize?: number;
+  /** Answer with what is ranked after so many milliseconds, 100 to 60000. */
+  deadline_ms?: number | null;
+}
+
+export interface Result {
+  auction_id: string;
+  /** Cosine similarity to the photo, -1 to 1. */
+  score: number;
+  /** 1 is the most similar. */
+  rank: number;
+}
+
+/** Why one candidate could not be ranked. */
+export type FailureReason =
+  | "download_failed"
+  | "timed_out"
+  | "url_blocked"
+  | "too_large"
+  | "not_an_image"
+  | "embed_failed";
+
+export interface Failure {
+  auction_id: string;
+  reason: FailureReason;
+  /** What happened, for people. */
+  detail: string;
+}
+
+/** Milliseconds; the stages overlap, so they add up to more than `total`. */
+export interface TimingMs {
+  total: number;
+  download: number;
+  decode: number;
+  embed: number;
+}
+
+export interface Meta {
+  model: string;
+  image_resize: number;
+  candidates: number;
+  succeeded: number;
+  failed: number;
+  /** Candidates answered from the cache. */
+  cached: number;
+  /** True when `deadline_ms` ran out before all were ranked. */
+  partial: boolean;
+  timing_ms: TimingMs;
+}
+
+export interface RankResponse {
+  results: Result[];
+  failed: Failure[];
+  meta: Meta;
+}
+
+interface Progress {
+  /** Position in the request's `candidates`. */
+  index: number;
+  auction_id: string;
+  /** Candidates settled so far, this one included. */
+  done: number;
+  /** Candidates in the request. */
+  candidates: number;
+}
+
+export interface ScoredEvent extends Progress {
+  type: "scored";
+  score: number;
+}
+
+export interface FailedEvent extends Progress {
+  type: "failed";
+  reason: FailureReason;
+  detail: string;
+}
+
+export interface AnswerEvent {
+  type: "answer";
+  answer: RankResponse;
+}
+
+/** What `rankStream` yields; an `answer` comes last. */
+export type RankEvent = ScoredEvent | FailedEvent | AnswerEvent;
+
+export interface PrefetchRequest {
+  candidates: Candidate[];
+  /** The same as in the /rank to come, or the work is of no use to it. */
+  image_resize?: number;
+}
+
+export interface PrefetchResponse {
+  /** Taken into the queue. */
+  accepted: number;
+  /** In the cache or the queue already. */
+  known: number;
+  /** Not taken: the queue is full, or the URL is not one the service goes to. */
+  refused: number;
+}
+
+/** One fault in a request. */
+export interface Fault {
+  field?: string;
+  reason?: string;
+  message?: string;
+}
