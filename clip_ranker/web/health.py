@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from starlette.responses import PlainTextResponse
 
-from clip_ranker.web.asgi import App, Receive, Scope, Send
+from clip_ranker.errors import EmbedderUnavailableError
+from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response
 
 PATH = "/healthz"
 
@@ -28,9 +29,8 @@ class Healthz:
         elif self._well():
             await PlainTextResponse("ok")(scope, receive, send)
         else:
-            headers = {"Retry-After": "10"}
-            unwell = PlainTextResponse("the model cannot embed", 503, headers)
-            await unwell(scope, receive, send)
+            error = EmbedderUnavailableError("the model is starting, try again in a few seconds")
+            await error_response(error)(scope, receive, send)
 
 
 _READ = ("GET", "HEAD")

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from clip_ranker import example_pictures
+from clip_ranker.web import openapi
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
 _FILES = StaticFiles(directory=Path(__file__).parent.parent / "static")
@@ -44,6 +45,7 @@ def pages(*, demo: bool) -> Starlette:
     routes: list[BaseRoute] = [
         Route("/", index),
         Route("/docs", _page("docs.html")),
+        Route("/docs.json", _document),
         Mount("/static", _FILES),
     ]
     if demo:
@@ -60,6 +62,10 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
         return await _FILES.get_response(name, request.scope)
 
     return page
+
+
+async def _document(_: Request) -> Response:
+    return JSONResponse(openapi.document())
 
 
 async def _examples(_: Request) -> Response:
