@@ -8,7 +8,7 @@ SOURCES := clip_ranker service.py import_model.py tests bench
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint format types clean pin
+.PHONY: help run test test-redis bench lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,10 @@ test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 
 bench: $(VENV)/.bench ## set up and measure, ten quiet minutes (ARGS=--quick to see that it works)
 	$(BIN)/python -m bench $(ARGS)
+
+test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's redis-server)
+	@deploy/need redis-server redis-server
+	$(BIN)/python -m pytest tests/redis $(ARGS)
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check $(SOURCES)

@@ -34,12 +34,16 @@ class Service:
         self.url = f"http://127.0.0.1:{self._port}"
         self.client = httpx.Client(base_url=self.url, timeout=90, trust_env=False)
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
+        self._home = tempfile.TemporaryDirectory(prefix="bentoml-home-")
 
     def __enter__(self) -> Self:
+        # BentoML clears the metrics of whatever else runs on the same home when it starts.
+        models = Path(os.environ["BENTOML_HOME"]) / "models"
+        (Path(self._home.name) / "models").symlink_to(models)
         self.process = subprocess.Popen(
             [*self.command, "--port", str(self._port)],
             cwd=ROOT,
-            env=os.environ | self._settings,
+            env=os.environ | {"BENTOML_HOME": self._home.name} | self._settings,
             stdout=self._log,
             stderr=subprocess.STDOUT,
         )
@@ -58,6 +62,7 @@ class Service:
             raise
         finally:
             self._log.close()
+            self._home.cleanup()
 
     def wait_until_ok(self, timeout_s: float = START_S) -> None:
         """Returns once /healthz says ok.

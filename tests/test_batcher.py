@@ -35,11 +35,13 @@ def picture(value: int) -> Pixels:
     return np.full((2, 2, 3), value, np.uint8)
 
 
-async def embed_all(batcher: Batcher, values: list[int]) -> list[float | BaseException]:
-    with batcher.lane() as lane:
-        found = await asyncio.gather(
-            *(lane.embed(picture(value)) for value in values), return_exceptions=True
-        )
+async def embed_all(
+    batcher: Batcher, values: list[int], *, background: bool = False
+) -> list[float | BaseException]:
+    lane = batcher.lane(background=background)
+    found = await asyncio.gather(
+        *(lane.put(picture(value)).embedding for value in values), return_exceptions=True
+    )
     return [one if isinstance(one, BaseException) else float(one[0]) for one in found]
 
 
@@ -61,7 +63,7 @@ def test_a_lone_picture_after_a_burst_goes_out_at_once_and_alone() -> None:
         await embed_all(batcher, list(range(50)))
         calls = len(embed.calls)
         lane = batcher.lane()
-        lone = asyncio.ensure_future(lane.embed(picture(7)))
+        lone = lane.put(picture(7)).embedding
         for _ in range(3):  # no timer: a few turns of the event loop are enough
             await asyncio.sleep(0)
         assert embed.calls[calls:] == [[7]]
@@ -119,5 +121,35 @@ def test_a_request_that_leaves_takes_its_waiting_pictures_with_it() -> None:
             await gone
         assert await embed_all(batcher, [2]) == [2]
         assert sum(call == [1] for call in embed.calls) < 5
+
+    asyncio.run(scenario())
+
+
+def test_the_background_waits_for_everything_else_and_goes_in_small_batches() -> None:
+    async def scenario() -> None:
+        embed = Recorder(slow_s=0.001)
+        batcher = Batcher(embed, max_batch_size=8)
+        behind = asyncio.ensure_future(embed_all(batcher, [9] * 12, background=True))
+        await asyncio.sleep(0)
+        await embed_all(batcher, [1] * 30)
+        assert sum(9 in call for call in embed.calls[:-1]) <= 2
+        await behind
+        assert max(call.count(9) for call in embed.calls) <= 4
+        assert not [call for call in embed.calls if {1, 9} <= set(call)]
+
+    asyncio.run(scenario())
+
+
+def test_a_picture_adopted_by_an_urgent_lane_is_embedded_once() -> None:
+    async def scenario() -> None:
+        embed = Recorder(slow_s=0.001)
+        batcher = Batcher(embed, max_batch_size=2)
+        behind, urgent = batcher.lane(background=True), batcher.lane()
+        waiting = [behind.put(picture(value)) for value in range(10)]
+        urgent.adopt(waiting[9])
+        await waiting[9].embedding
+        assert len(embed.calls) <= 2
+        await asyncio.gather(*(entry.embedding for entry in waiting))
+        assert sorted(value for call in embed.calls for value in call) == list(range(10))
 
     asyncio.run(scenario())

@@ -1,0 +1,204 @@
+"""The shared cache against a real redis-server, which is killed, paused and filled up."""
+
+import asyncio
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+import redis
+
+from clip_ranker.shared_cache import HEADER, LEFT_ALONE_S, MAGIC, PREFIX, Entry, SharedCache
+from tests.image_server import ImageServer
+from tests.photos import PHOTOS
+from tests.running import Service
+
+CAT = PHOTOS["cat"]
+DIM = 8
+
+
+class Redis:
+    """A redis-server of our own."""
+
+    def __init__(self) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.client = redis.Redis(port=self.port)
+
+    def start(self) -> None:
+        program = shutil.which("redis-server")
+        assert program, "install Debian's redis-server"
+        options = ["--port", str(self.port), "--save", "", "--appendonly", "no"]
+        self.process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        end = time.monotonic() + 10
+        while True:
+            try:
+                self.client.ping()
+            except redis.ConnectionError:
+                assert time.monotonic() < end
+            else:
+                return
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def server() -> Iterator[Redis]:
+    redis_ = Redis()
+    redis_.start()
+    yield redis_
+    redis_.process.send_signal(signal.SIGCONT)
+    redis_.kill()
+    redis_.client.close()
+
+
+def entry(number: int, made_s: float | None = None) -> Entry:
+    vector = np.random.default_rng(number).normal(size=DIM).astype(np.float32)
+    return Entry(vector / np.linalg.norm(vector), time.time() if made_s is None else made_s)
+
+
+def shared(server: Redis, **more: float) -> SharedCache:
+    return SharedCache(server.url, dim=DIM, **{"ttl_s": 60, "timeout_s": 0.5, **more})
+
+
+def run(server: Redis, scenario: "Callable[[SharedCache], object]", **more: float) -> None:
+    async def wrapped() -> None:
+        cache = shared(server, **more)
+        await scenario(cache)  # type: ignore[misc]
+        await cache.close()
+
+    asyncio.run(wrapped())
+
+
+def calls(server: Redis) -> int:
+    stats = server.client.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in ("mget", "get"))
+
+
+def test_fifty_keys_come_back_as_they_went_in_one_read(server: Redis) -> None:
+    async def scenario(cache: SharedCache) -> None:
+        entries = {str(number): entry(number) for number in range(50)}
+        await cache.put(entries)
+        before = calls(server)
+        found = await cache.get([*entries, "missing"])
+        assert calls(server) - before == 1
+        assert set(found) == set(entries)
+        for key, one in found.items():
+            assert (one.embedding == entries[key].embedding).all()
+            assert one.made_s == entries[key].made_s
+
+    run(server, scenario)
+    assert 0 < server.client.ttl(PREFIX + "0") <= 60
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"",
+        b"\x80\x04N.",  # a pickle
+        HEADER.pack(MAGIC, time.time()) + np.zeros(DIM, "<f4").tobytes(),
+        HEADER.pack(MAGIC, time.time()) + np.full(DIM, np.nan, "<f4").tobytes(),
+        HEADER.pack(MAGIC, time.time()) + np.full(DIM, np.inf, "<f4").tobytes(),
+        HEADER.pack(MAGIC, time.time()) + np.full(DIM, 1e30, "<f4").tobytes(),
+        HEADER.pack(MAGIC, time.time()) + entry(1).embedding[:-1].tobytes(),
+        HEADER.pack(MAGIC, time.time()) + entry(1).embedding.astype("<f8").tobytes(),
+        HEADER.pack(b"CRe0", time.time()) + entry(1).embedding.tobytes(),
+        HEADER.pack(MAGIC, time.time() - 3600) + entry(1).embedding.tobytes(),
+        HEADER.pack(MAGIC, time.time() + 3600) + entry(1).embedding.tobytes(),
+        HEADER.pack(MAGIC, float("nan")) + entry(1).embedding.tobytes(),
+    ],
+)
+def test_what_is_not_a_fresh_unit_vector_is_not_taken(server: Redis, value: bytes) -> None:
+    server.client.set(PREFIX + "bad", value)
+
+    async def scenario(cache: SharedCache) -> None:
+        await cache.put({"good": entry(1)})
+        assert set(await cache.get(["bad", "good"])) == {"good"}
+
+    run(server, scenario)
+
+
+def test_a_key_of_another_type_is_passed_over(server: Redis) -> None:
+    server.client.lpush(PREFIX + "list", "x")
+
+    async def scenario(cache: SharedCache) -> None:
+        await cache.put({"good": entry(1)})
+        assert set(await cache.get(["list", "good"])) == {"good"}
+
+    run(server, scenario)
+
+
+@pytest.mark.parametrize("trouble", ["killed", "paused", "full"])
+def test_trouble_is_passed_over_quickly_said_once_and_ends(
+    server: Redis, trouble: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clip_ranker.shared_cache.LEFT_ALONE_S", 0.2)
+
+    async def scenario(cache: SharedCache) -> None:
+        await cache.put({"a": entry(1)})
+        if trouble == "killed":
+            server.kill()
+        elif trouble == "paused":
+            server.process.send_signal(signal.SIGSTOP)
+        else:
+            server.client.config_set("maxmemory", "1mb")
+        for _ in range(4):
+            await cache.put({"b": entry(2)})
+            if trouble != "full":
+                assert await cache.get(["a"]) == {}
+            await asyncio.sleep(0.25)
+        assert sum("going on without it" in line for line in caplog.messages) == 1
+        if trouble == "killed":
+            server.start()
+        elif trouble == "paused":
+            server.process.send_signal(signal.SIGCONT)
+        else:
+            server.client.config_set("maxmemory", "0")
+        end = time.monotonic() + 5
+        while not await cache.get(["c"]):
+            assert time.monotonic() < end
+            await cache.put({"c": entry(3)})
+            await asyncio.sleep(0.05)
+        assert sum("back" in line for line in caplog.messages) == 1
+
+    run(server, scenario, timeout_s=0.1)
+    assert LEFT_ALONE_S > 1
+
+
+def test_replicas_share_and_models_do_not(
+    server: Redis, serve: Callable[..., Service], images: ImageServer
+) -> None:
+    one, two = (serve(CLIP_CACHE_URL=server.url, CLIP_DEMO=str(n)) for n in (0, 1))
+    urls = [images.put(f"/shared/{n}", PHOTOS["coffee"]) for n in range(10)]
+    first = one.ranked(query=CAT, candidates=urls)
+    end = time.monotonic() + 10
+    while server.client.dbsize() < 10:
+        assert time.monotonic() < end
+    again = two.ranked(query=CAT, candidates=urls)
+    assert (first["meta"]["cached"], again["meta"]["cached"]) == (0, 10)
+    assert again["results"] == first["results"]
+    assert {images.hits[f"/shared/{n}"] for n in range(10)} == {1}
+    assert server.client.dbsize() == 10  # the photo stays in memory
+    other = serve("efficientnet_lite0", CLIP_CACHE_URL=server.url)
+    assert other.ranked(query=CAT, candidates=urls)["meta"]["cached"] == 0
+
+
+def test_a_service_goes_on_while_redis_is_paused(
+    server: Redis, serve: Callable[..., Service], images: ImageServer
+) -> None:
+    service = serve(CLIP_CACHE_URL=server.url)
+    server.process.send_signal(signal.SIGSTOP)
+    urls = [images.put(f"/paused/{n}", PHOTOS["coffee"]) for n in range(3)]
+    assert service.ranked(query=CAT, candidates=urls)["meta"]["succeeded"] == 3
+    metric = "clip_ranker_cache_backend_errors_total "
+    line = next(x for x in service.client.get("/metrics").text.splitlines() if x.startswith(metric))
+    assert float(line.rsplit(" ", 1)[1]) >= 1
+    assert service.log().count("going on without it") == 1

@@ -1,0 +1,131 @@
+import asyncio
+
+import numpy as np
+import pytest
+
+from clip_ranker.batcher import Batcher, Embedding, Pixels
+from clip_ranker.flights import Flight, Flights
+
+VECTOR = np.ones(4, np.float32)
+
+
+async def embed(pixels: Pixels) -> Embedding:
+    return np.ones((len(pixels), 4), np.float32)
+
+
+class Work:
+    """Counts how often it is begun, finished and cancelled."""
+
+    def __init__(self) -> None:
+        self.begun = self.finished = self.cancelled = 0
+        self.go = asyncio.Event()
+        self.fails: Exception | None = None
+
+    async def __call__(self, flight: Flight) -> Embedding:
+        self.begun += 1
+        flight.begun = True
+        try:
+            await self.go.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        if self.fails:
+            raise self.fails
+        self.finished += 1
+        return VECTOR
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+def test_the_same_key_is_worked_on_once_and_again_later() -> None:
+    async def scenario() -> None:
+        flights, work = Flights(), Work()
+        lane = Batcher(embed, max_batch_size=4).lane()
+        waiting = [asyncio.ensure_future(flights.join("a", lane, work)) for _ in range(5)]
+        other = asyncio.ensure_future(flights.join("b", lane, work))
+        await settle()
+        assert work.begun == 2
+        assert "a" in flights
+        work.go.set()
+        assert all(vector is VECTOR for vector in await asyncio.gather(*waiting, other))
+        assert "a" not in flights
+        await flights.join("a", lane, work)
+        assert work.begun == 3
+
+    asyncio.run(scenario())
+
+
+def test_everyone_gets_the_failure() -> None:
+    async def scenario() -> None:
+        flights, work = Flights(), Work()
+        lane = Batcher(embed, max_batch_size=4).lane()
+        work.fails = ValueError("broken")
+        work.go.set()
+        found = await asyncio.gather(
+            *(flights.join("a", lane, work) for _ in range(3)), return_exceptions=True
+        )
+        assert [type(error) for error in found] == [ValueError] * 3
+        assert work.begun == 1
+
+    asyncio.run(scenario())
+
+
+def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
+    async def scenario() -> None:
+        flights, work = Flights(), Work()
+        lane = Batcher(embed, max_batch_size=4).lane()
+        first, second = (asyncio.ensure_future(flights.join("a", lane, work)) for _ in range(2))
+        await settle()
+        first.cancel()
+        await settle()
+        assert (first.cancelled(), work.cancelled) == (True, 0)
+        second.cancel()
+        await settle()
+        assert work.cancelled == 1
+        work.go.set()
+        assert await flights.join("a", lane, work) is VECTOR  # not the cancelled flight
+        assert work.begun == 2
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_what_has_begun_is_finished_after_a_deadline(begun: bool) -> None:
+    async def scenario() -> None:
+        flights, work = Flights(), Work()
+        lane = Batcher(embed, max_batch_size=4).lane()
+
+        async def start(flight: Flight) -> Embedding:
+            try:
+                return await work(flight)
+            finally:
+                flight.begun = begun
+
+        late = asyncio.ensure_future(flights.join("a", lane, start, finish=lambda: True))
+        await settle()
+        flight = flights._flights["a"]
+        flight.begun = begun
+        late.cancel()
+        await settle()
+        work.go.set()
+        await settle()
+        assert (work.finished, work.cancelled) == ((1, 0) if begun else (0, 1))
+
+    asyncio.run(scenario())
+
+
+def test_closing_leaves_no_task_behind() -> None:
+    async def scenario() -> None:
+        flights, work = Flights(), Work()
+        lane = Batcher(embed, max_batch_size=4).lane()
+        waiting = asyncio.ensure_future(flights.join("a", lane, work))
+        await settle()
+        await flights.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
