@@ -11,6 +11,7 @@ from clip_ranker.addresses import IPAddress, IPNetwork, is_public
 from clip_ranker.errors import UrlBlockedError
 
 MAX_URL_CHARS = 8192
+MAX_NAME_CHARS = 253
 WEB_PORTS = {"http": 80, "https": 443}
 BLOCKED_ADDRESS = "this host has no address on the public internet"
 """The one text for every blocked or unknown host: answers must not map the private network."""
@@ -103,7 +104,7 @@ class UrlPolicy:
             raise UrlBlockedError("downloads are restricted to other hosts")
         if _is_address(host) or self._exceptions.admit_name(host, port):
             return parsed  # an address is judged where the connection is made
-        if not _NAME.fullmatch(host):
+        if len(host) > MAX_NAME_CHARS or not _NAME.fullmatch(host):
             raise UrlBlockedError("the URL has no valid host")
         if _ENDS_IN_A_NUMBER.search(host) or _is_local_name(host):
             raise UrlBlockedError(BLOCKED_ADDRESS)
@@ -126,9 +127,11 @@ def _parse(url: str, base: httpx.URL | None) -> httpx.URL:
     if "\\" in url or any(char.isspace() or not char.isprintable() for char in url):
         raise UrlBlockedError("the URL has a character that does not belong in one")
     try:
-        return base.join(url) if base else httpx.URL(url)
+        parsed = base.join(url) if base else httpx.URL(url)
+        _ = parsed.host  # httpx decodes punycode only when asked, and that can fail too
     except Exception as error:  # idna and urlparse raise more than httpx.InvalidURL
         raise UrlBlockedError("this is not a URL") from error
+    return parsed
 
 
 def _matches(host: str, pattern: str) -> bool:

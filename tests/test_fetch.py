@@ -1,0 +1,336 @@
+"""Whatever a server does ends as a body or as one typed failure, in bounded time and memory."""
+
+import asyncio
+import gc
+import random
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from clip_ranker import fetch as fetch_module
+from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, TooLargeError
+from clip_ranker.fetch import Fetcher
+from clip_ranker.settings import Settings
+from tests.hostile.raw_server import RawServer, drip, flood, reset, until_closed
+
+OK = b"HTTP/1.1 200 OK\r\n"
+PICTURE = OK + b"Content-Length: 7\r\n\r\npicture"
+LIMIT = 1000
+
+
+@pytest.fixture
+def server() -> Iterator[RawServer]:
+    with RawServer() as server:
+        yield server
+
+
+def run(
+    server: RawServer, scenario: Callable[[Fetcher], Awaitable[object]], **settings: object
+) -> object:
+    """Runs a scenario with a fresh Fetcher that admits this server."""
+
+    async def main() -> object:
+        wanted = {"max_download_bytes": LIMIT, "download_timeout_s": 0.5} | settings
+        fetcher = Fetcher(Settings(allow_private_hosts=(f"127.0.0.1:{server.port}",), **wanted))
+        try:
+            return await scenario(fetcher)
+        finally:
+            await fetcher.close()
+
+    return asyncio.run(main())
+
+
+async def get(fetcher: Fetcher, server: RawServer, path: str) -> bytes:
+    async with fetcher.fetch(f"http://127.0.0.1:{server.port}{path}") as body:
+        return body
+
+
+def outcome(server: RawServer, path: str, **settings: object) -> bytes | CandidateError:
+    """The body, or the failure."""
+    try:
+        return run(server, lambda fetcher: get(fetcher, server, path), **settings)
+    except CandidateError as error:
+        failure = error
+    assert "127.0.0.1" not in str(failure)
+    assert str(server.port) not in str(failure)
+    return failure
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (OK + b"Content-Length: 7\r\n\r\npicture", b"picture"),
+        (OK + b"\r\npicture", b"picture"),  # until the connection closes
+        (OK + b"Content-Length: 7\r\n\r\npictureHTTP/1.1 200 OK\r\n\r\n", b"picture"),
+        (OK + b"Content-Length: 3\r\n\r\npicture", b"pic"),  # a lie, but a whole answer
+        (OK + b"Transfer-Encoding: chunked\r\n\r\n7\r\npicture\r\n0\r\n\r\n", b"picture"),
+        (OK + b"Content-Length: 0\r\n\r\n", b""),
+        (OK + b"Content-Encoding: identity\r\n\r\npicture", b"picture"),
+        (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 3 + PICTURE, b"picture"),
+        (b"HTTP/1.0 200 OK\r\n\r\npicture", b"picture"),
+        (OK + b"Content-Length: %d\r\n\r\n" % LIMIT + b"x" * LIMIT, b"x" * LIMIT),
+        (OK + b"\r\n" + b"x" * LIMIT, b"x" * LIMIT),
+    ],
+)
+def test_unusual_answers_that_are_fine(answer: bytes, body: bytes, server: RawServer) -> None:
+    server.says("/", answer)
+    assert outcome(server, "/") == body
+
+
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+BROKEN = {
+    "nothing": (b"", "proper HTTP"),
+    "half a head": (b"HTTP/1.1 200 O", "proper HTTP"),
+    "no HTTP": (b"SSH-2.0-OpenSSH_9.9\r\n", "proper HTTP"),
+    "redis": (b"-ERR unknown command\r\n", "proper HTTP"),
+    "zeros": (b"\0" * 5000, "proper HTTP"),
+    "length missing a value": (OK + b"Content-Length:\r\n\r\n", "proper HTTP"),
+    "length negative": (OK + b"Content-Length: -1\r\n\r\nx", "proper HTTP"),
+    "length not a number": (OK + b"Content-Length: 7, 8\r\n\r\npicture", "proper HTTP"),
+    "length absurd": (OK + b"Content-Length: " + b"9" * 30 + b"\r\n\r\nx", "proper HTTP|bytes"),
+    "length over what comes": (OK + b"Content-Length: 8\r\n\r\npicture", "proper HTTP"),
+    "length over the limit": (OK + b"Content-Length: 1001\r\n\r\n", "more than 1000 bytes"),
+    "one byte over": (OK + b"\r\n" + b"x" * 1001, "more than 1000 bytes"),
+    "chunks cut short": (CHUNKED + b"7\r\npict", "proper HTTP"),
+    "chunk size no number": (CHUNKED + b"zz\r\n", "proper HTTP"),
+    "chunk size huge": (CHUNKED + b"f" * 15 + b"\r\n" + b"x" * 2000, "more than 1000 bytes"),
+    "chunk size absurd": (CHUNKED + b"f" * 50 + b"\r\nx", "proper HTTP"),
+    "gzip": (OK + b"Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", "compressed"),
+    "br": (OK + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "compressed"),
+    "zstd": (OK + b"Content-Encoding: zstd\r\nContent-Length: 1\r\n\r\nx", "compressed"),
+    "gzip twice": (OK + b"Content-Encoding: gzip, gzip\r\n\r\nx", "compressed"),
+    "gzip as transfer": (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\nx", "proper HTTP"),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", "HTTP 204"),
+    "206": (b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx", "HTTP 206"),
+    "300": (b"HTTP/1.1 300 Choices\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "HTTP 300"),
+    "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", "HTTP 304"),
+    "305": (b"HTTP/1.1 305 Use Proxy\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "HTTP 305"),
+    "404": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
+    "101": (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "HTTP 101|proper HTTP"),
+    "503": (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
+    "999": (b"HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n", "HTTP 999"),
+    "no Location": (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "without a Location"),
+    "empty Location": (b"HTTP/1.1 302 Found\r\nLocation:\r\n\r\n", "without a Location"),
+    "a loop": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "redirects"),
+    "interim answers": (b"HTTP/1.1 102 Processing\r\n\r\n" * 500 + PICTURE, "proper HTTP"),
+    "one long header": (OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n", "proper HTTP"),
+    "many headers": (OK + b"X: y\r\n" * 50_000 + b"\r\n", "proper HTTP"),
+    "crumbs": (CHUNKED + b"1\r\nx\r\n" * 900, "crumbs"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_broken_and_unwanted_answers_fail_with_a_sentence(name: str, server: RawServer) -> None:
+    answer, says = BROKEN[name]
+    server.says("/", answer)
+    with pytest.raises((DownloadFailedError, TooLargeError), match=says):
+        raise outcome(server, "/")  # a body is no exception, and fails here
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        until_closed,  # stalls before the head
+        lambda connection: (connection.sendall(b"HTTP/1.1 200"), until_closed(connection)),
+        lambda connection: (connection.sendall(OK), until_closed(connection)),
+        lambda connection: (connection.sendall(CHUNKED + b"5\r\nab"), until_closed(connection)),
+        drip(b"1\r\nx\r\n"),
+        drip(b""),
+    ],
+    ids=["silence", "half a status", "half a head", "half a chunk", "drip", "no body"],
+)
+def test_what_never_ends_is_cut_at_the_deadline(
+    act: Callable[[socket.socket], object], server: RawServer
+) -> None:
+    server.acts["/"] = act
+    assert isinstance(outcome(server, "/", download_timeout_s=0.3), TimedOutError)
+    assert server.accepted == 2  # it was tried twice
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        flood(b"", b"HTTP/1.1 102 Processing\r\n\r\n" * 1000),
+        flood(OK, b"X: y\r\n" * 1000),
+        flood(OK + b"X: ", b"x" * 10_000),
+        flood(CHUNKED, b"1\r\nx\r\n" * 1000),
+        flood(CHUNKED, b"1;" + b"x" * 10_000),
+        flood(CHUNKED, b"2710\r\n" + b"x" * 10_000 + b"\r\n"),
+        flood(CHUNKED + b"0\r\n", b"X: y\r\n" * 1000),
+        flood(b"", b"\0" * 65536),
+    ],
+    ids=[
+        *("interim answers", "headers", "a header", "crumbs", "a chunk extension"),
+        *("chunks", "trailers", "zeros"),
+    ],
+)
+def test_floods_end_at_a_limit_not_at_the_deadline(
+    act: Callable[[socket.socket], None], server: RawServer
+) -> None:
+    server.acts["/"] = act
+    failure = outcome(server, "/", download_timeout_s=30, max_download_bytes=10_000_000)
+    assert isinstance(failure, (DownloadFailedError, TooLargeError))
+
+
+@pytest.mark.parametrize("after", [b"", b"HTTP/1.1 200", OK + b"Content-Length: 9\r\n\r\npic"])
+def test_a_reset_connection_is_tried_once_more(after: bytes, server: RawServer) -> None:
+    def act(connection: socket.socket) -> None:
+        connection.sendall(after)
+        reset(connection)
+
+    server.acts["/"] = act
+    assert isinstance(outcome(server, "/"), DownloadFailedError)
+    assert server.accepted == 2
+    server.acts["/"] = lambda connection: (
+        act(connection) if server.accepted == 3 else connection.sendall(PICTURE)
+    )
+    assert outcome(server, "/") == b"picture"
+
+
+def test_nobody_listening_is_a_failed_download() -> None:
+    with RawServer() as server:
+        pass
+    assert str(outcome(server, "/")) == "could not connect"
+
+
+@pytest.mark.parametrize(("redirects", "fine"), [(3, True), (4, False)])
+def test_redirects_are_counted(redirects: int, fine: bool, server: RawServer) -> None:
+    server.says("/0", PICTURE)
+    for left in range(1, redirects + 1):
+        server.says(f"/{left}", b"HTTP/1.1 302 Found\r\nLocation: /%d\r\n\r\n" % (left - 1))
+    found = outcome(server, f"/{redirects}")
+    assert (found == b"picture") is fine
+
+
+def test_cookies_are_neither_kept_nor_sent(server: RawServer) -> None:
+    server.says("/", b"HTTP/1.1 302 Found\r\nLocation: /2\r\nSet-Cookie: a=b; Path=/\r\n\r\n")
+    server.says("/2", PICTURE.replace(b"\r\n\r\n", b"\r\nSet-Cookie: c=d\r\n\r\n"))
+
+    async def twice(fetcher: Fetcher) -> None:
+        for _ in range(2):
+            await get(fetcher, server, "/")
+
+    run(server, twice)
+    assert len(server.requests) == 4
+    assert not any(b"ookie" in request for request in server.requests)
+    assert all(b"Accept-Encoding: identity\r\n" in request for request in server.requests)
+
+
+def test_one_slow_host_leaves_places_for_others() -> None:
+    with RawServer() as slow, RawServer() as quick:
+        slow.acts["/"] = until_closed
+        quick.says("/", PICTURE)
+
+        async def main() -> None:
+            hosts = ("slow.test", "quick.test")
+            settings = Settings(
+                allow_private_hosts=(f"slow.test:{slow.port}", f"quick.test:{quick.port}"),
+                max_downloads=4,
+                download_timeout_s=30,
+            )
+
+            async def resolve(host: str, _: int) -> list[str]:
+                assert host in hosts
+                return ["127.0.0.1"]
+
+            async def ask(name: str, server: RawServer) -> bytes:
+                async with fetcher.fetch(f"http://{name}:{server.port}/") as body:
+                    return body
+
+            fetcher = Fetcher(settings, resolve=resolve)
+            stuck = [asyncio.ensure_future(ask("slow.test", slow)) for _ in range(50)]
+            async with asyncio.timeout(10):
+                assert await asyncio.gather(*(ask("quick.test", quick) for _ in range(20)))
+            assert not any(task.done() for task in stuck)
+            for task in stuck:
+                task.cancel()
+            await asyncio.gather(*stuck, return_exceptions=True)
+            async with asyncio.timeout(10):  # their places are free again
+                assert await ask("quick.test", quick) == b"picture"
+            await fetcher.close()
+
+        asyncio.run(main())
+
+
+def test_downloads_at_once_are_bounded_until_their_block_ends(server: RawServer) -> None:
+    server.says("/", PICTURE)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        inside = most = 0
+
+        async def one() -> None:
+            nonlocal inside, most
+            async with fetcher.fetch(f"http://127.0.0.1:{server.port}/"):
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0.01)
+                inside -= 1
+
+        await asyncio.gather(*(one() for _ in range(40)))
+        assert most == 6  # three quarters of eight for one host
+
+    run(server, scenario, max_downloads=8)
+
+
+def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    monkeypatch.setattr(fetch_module, "BIG_BODIES", 2)
+    server.says("/big", OK + b"\r\n" + b"x" * 500)
+    server.says("/small", OK + b"\r\n" + b"x" * 50)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        inside = most = 0
+
+        async def one() -> None:
+            nonlocal inside, most
+            async with fetcher.fetch(f"http://127.0.0.1:{server.port}/big"):
+                inside += 1
+                most = max(most, inside)
+                await asyncio.sleep(0.1)
+                inside -= 1
+
+        big = asyncio.gather(*(one() for _ in range(10)))
+        await get(fetcher, server, "/small")
+        await big
+        assert most == 2
+
+    # The last waits 0.4 s for its place, which is longer than a download may take.
+    run(server, scenario, download_timeout_s=0.3)
+
+
+def test_downloads_given_up_at_any_moment_leave_nothing_behind(server: RawServer) -> None:
+    server.says("/", PICTURE)
+    server.acts["/drip"] = drip(b"1\r\nx\r\n", 0.002)
+    server.acts["/stall"] = until_closed
+    server.acts["/half"] = lambda connection: (connection.sendall(OK), until_closed(connection))
+    chance = random.Random(4)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        async def one() -> None:
+            path = chance.choice(["/", "/", "/drip", "/stall", "/half"])
+            with suppress(TimeoutError, CandidateError):
+                async with asyncio.timeout(chance.random() * 0.03):
+                    await get(fetcher, server, path)
+
+        for _ in range(20):
+            await asyncio.gather(*(one() for _ in range(50)))
+        pool = fetcher._transport._pool
+        assert pool._requests == []
+        assert all(connection.is_idle() for connection in pool.connections), pool.connections
+        assert await get(fetcher, server, "/") == b"picture"
+
+    files = psutil.Process().num_fds()
+    threads = set(threading.enumerate())
+    run(server, scenario, max_downloads=64)
+    gc.collect()
+    end = time.monotonic() + 10
+    while psutil.Process().num_fds() > files or set(threading.enumerate()) > threads:
+        assert time.monotonic() < end, "files or threads are left over"
+        time.sleep(0.01)
