@@ -2,7 +2,7 @@
 
 import json
 import logging
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
@@ -16,6 +16,7 @@ REPLACED_HEADERS = ("content-length", "content-type", "transfer-encoding")
 SENTENCES = {
     404: "there is nothing at this path; the API is described at /docs.json",
     405: "this method is not allowed here; the Allow header names those that are",
+    499: "the client hung up",
     500: "something went wrong in the service; its log tells what",
     504: "the request took too long; send fewer candidates at once",
 }
@@ -82,7 +83,7 @@ def _content(status: int, said: Any) -> dict[str, Any]:
         if all("loc" in fault for fault in said["detail"]) and said["detail"]:
             return _validation(said["detail"])
         return {"error": said["error"], "detail": said["detail"]}
-    return {"error": SENTENCES.get(status, HTTPStatus(status).phrase.lower()), "detail": []}
+    return {"error": SENTENCES.get(status, responses.get(status, "error").lower()), "detail": []}
 
 
 def _validation(faults: list[dict[str, Any]]) -> dict[str, Any]:

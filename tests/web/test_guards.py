@@ -1,0 +1,239 @@
+"""Key, CORS, media type, body, requests at once and hang-ups, against a running service."""
+
+import base64
+import json
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from tests.image_server import ImageServer
+from tests.photos import PHOTOS
+from tests.running import Service
+
+CAT = PHOTOS["cat"]
+REQUEST = json.dumps(
+    {"query_image_base64": base64.b64encode(CAT).decode(), "candidates": []}
+).encode()
+JSON = {"Content-Type": "application/json"}
+KEY = {"Authorization": "Bearer first-key"}
+POSTS = ("/rank", "/rank/stream", "/prefetch", "/anything")
+
+
+def is_error(response: httpx.Response, status: int) -> str:
+    """Asserts the one shape; answers the sentence."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    body = response.json()
+    assert set(body) == {"error", "detail"}
+    assert isinstance(body["detail"], list)
+    assert body["error"]
+    return str(body["error"])
+
+
+@pytest.fixture
+def guarded(serve: Callable[..., Service]) -> Service:
+    return serve(
+        CLIP_API_KEY="first-key, second-key",
+        CLIP_CORS_ORIGINS="https://app.example http://localhost:8081",
+        CLIP_MAX_REQUESTS="2",
+        CLIP_MAX_BODY_BYTES="400000",
+        CLIP_REQUEST_TIMEOUT_S="2",
+    )
+
+
+@pytest.mark.parametrize("path", POSTS)
+@pytest.mark.parametrize(
+    "header", [None, "Bearer wrong", "Bearer", "first-key", "Basic first-key", "Bearer first-ke"]
+)
+def test_every_post_wants_the_key(guarded: Service, path: str, header: str | None) -> None:
+    headers = JSON | ({} if header is None else {"Authorization": header})
+    response = guarded.client.post(path, content=REQUEST, headers=headers)
+    assert "Authorization: Bearer" in is_error(response, 401)
+    assert response.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("key", ["first-key", "second-key"])
+def test_any_of_the_keys_will_do(guarded: Service, key: str) -> None:
+    headers = JSON | {"Authorization": f"bearer {key}"}
+    assert guarded.client.post("/rank", content=REQUEST, headers=headers).status_code == 200
+
+
+def test_health_stays_open(guarded: Service) -> None:
+    assert guarded.client.get("/healthz").text == "ok"
+    assert guarded.client.get("/livez").status_code == 200
+
+
+def test_cors_names_the_origins_and_exposes_the_headers(guarded: Service) -> None:
+    preflight = {
+        "Origin": "https://app.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    answer = guarded.client.options("/rank", headers=preflight)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "https://app.example"
+    refused = guarded.client.options(
+        "/rank", headers=preflight | {"Origin": "https://evil.example"}
+    )
+    assert "access-control-allow-origin" not in refused.headers
+    unauthorised = guarded.client.post(
+        "/rank", content=REQUEST, headers=JSON | {"Origin": "https://app.example"}
+    )
+    assert unauthorised.status_code == 401  # and the page may read why
+    assert unauthorised.headers["access-control-allow-origin"] == "https://app.example"
+    exposed = unauthorised.headers["access-control-expose-headers"]
+    assert {"Retry-After", "Server-Timing"} <= set(exposed.split(", "))
+
+
+def test_cors_is_off_by_default(service: Service) -> None:
+    answer = service.client.get("/healthz", headers={"Origin": "https://app.example"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "application/vnd.bentoml+pickle",
+        "application/octet-stream",
+        "application/jsonx",
+        "",
+    ],
+)
+def test_only_json_is_taken(guarded: Service, kind: str) -> None:
+    headers = KEY | {"Content-Type": kind}
+    response = guarded.client.post("/rank", content=REQUEST, headers=headers)
+    assert "application/json" in is_error(response, 415)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8"])
+def test_json_by_any_spelling_is_taken(guarded: Service, kind: str) -> None:
+    headers = KEY | {"Content-Type": kind}
+    assert guarded.client.post("/rank", content=REQUEST, headers=headers).status_code == 200
+
+
+def test_a_body_over_the_limit_is_refused_by_its_announcement(guarded: Service) -> None:
+    response = guarded.client.post("/rank", content=b" " * 400_001, headers=KEY | JSON)
+    assert "400000" in is_error(response, 413)
+    at_the_limit = REQUEST + b" " * (400_000 - len(REQUEST))
+    assert guarded.client.post("/rank", content=at_the_limit, headers=KEY | JSON).status_code == 200
+
+
+def connect(service: Service) -> socket.socket:
+    url = httpx.URL(service.url)
+    return socket.create_connection((url.host, url.port or 80), timeout=20)
+
+
+def head(service: Service, *lines: str) -> bytes:
+    start = ["POST /rank HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    return "\r\n".join([*start, "Authorization: Bearer first-key", *lines, "", ""]).encode()
+
+
+def test_a_body_over_the_limit_is_refused_while_it_streams(guarded: Service) -> None:
+    with connect(guarded) as client:
+        client.sendall(head(guarded, "Transfer-Encoding: chunked"))
+        for _ in range(5):  # 500 kB of a body that never ends
+            client.sendall(b"186a0\r\n" + b" " * 100_000 + b"\r\n")
+        assert b"413" in client.recv(100).split(b"\r\n")[0]
+
+
+def test_a_body_that_does_not_come_is_a_408(guarded: Service) -> None:
+    with connect(guarded) as client:
+        client.sendall(head(guarded, "Content-Length: 1000") + b"{")
+        assert b"408" in client.recv(100).split(b"\r\n")[0]
+
+
+def test_more_requests_at_once_than_the_limit_get_429(
+    guarded: Service, images: ImageServer
+) -> None:
+    slow = {
+        "query_image_base64": base64.b64encode(CAT).decode(),
+        "candidates": [{"auction_id": "1", "image_url": images.url("/slow?s=1&busy")}],
+    }
+
+    def ask(_: int) -> httpx.Response:
+        return guarded.client.post("/rank", json=slow, headers=KEY)
+
+    with ThreadPoolExecutor(6) as clients:
+        answers = list(clients.map(ask, range(6)))
+    assert sorted({answer.status_code for answer in answers}) == [200, 429]
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert len(refused) == 4
+    assert int(refused[0].headers["retry-after"]) >= 1
+    is_error(refused[0], 429)
+    assert ask(0).status_code == 200  # and the places are free again
+
+
+def test_the_whole_request_has_a_limit_and_answers_what_it_has(
+    guarded: Service, images: ImageServer
+) -> None:
+    body = {
+        "query_image_base64": base64.b64encode(CAT).decode(),
+        "candidates": [
+            {"auction_id": "late", "image_url": images.url("/slow?s=2.5&whole")},
+            {"auction_id": "fine", "image_url": images.photo("coffee")},
+        ],
+    }
+    answer = guarded.client.post("/rank", json=body, headers=KEY).json()
+    assert [failure["auction_id"] for failure in answer["failed"]] == ["late"]
+    assert [result["auction_id"] for result in answer["results"]] == ["fine"]
+
+
+def test_a_client_that_hangs_up_stops_its_downloads(service: Service, images: ImageServer) -> None:
+    body = json.dumps(
+        {
+            "query_image_base64": base64.b64encode(CAT).decode(),
+            "max_concurrency": 2,
+            "candidates": [
+                {"auction_id": str(n), "image_url": images.url(f"/slow?s=0.3&hangup={n}")}
+                for n in range(40)
+            ],
+        }
+    ).encode()
+    before = images.hits["/slow"]
+    with connect(service) as client:
+        client.sendall(head(service, f"Content-Length: {len(body)}") + body)
+        end = time.monotonic() + 10
+        while images.hits["/slow"] == before:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    time.sleep(1.5)  # were it still at work, ten more would have begun
+    assert images.hits["/slow"] - before <= 6
+    metrics = service.client.get("/metrics").text
+    assert "clip_ranker_downloads_in_flight 0.0" in metrics
+    assert "status=499" in service.log()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/nothing", 404),
+        ("GET", "/rank", 405),
+        ("DELETE", "/rank", 405),
+        ("POST", "/x", 404),
+    ],
+)
+def test_errors_of_the_framework_have_the_same_shape(
+    service: Service, method: str, path: str, status: int
+) -> None:
+    is_error(service.client.request(method, path), status)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"x"', b"\xff\xfe", b"1" * 5000])
+def test_what_is_no_request_is_a_400(service: Service, body: bytes) -> None:
+    is_error(service.client.post("/rank", content=body, headers=JSON), 400)
+
+
+def test_the_log_of_a_400_holds_nothing_of_the_request(service: Service) -> None:
+    secret = "in-the-request-only"
+    body = {"query_image_base64": secret, "candidates": [{"auction_id": 1, "image_url": secret}]}
+    is_error(service.client.post("/rank", json=body), 400)
+    assert "status=400" in service.log()
+    assert secret not in service.log()
+    assert "Traceback" not in service.log()
