@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     max_redirects: int = Field(3, ge=0, le=10, description="redirects followed in one download")
     max_download_bytes: int = Field(
-        10_000_000, ge=1, description="body of one download, or of one decoded query photo"
+        10_000_000, ge=1, description="body of one download"
     )
     max_downloads: int = Field(
         64, ge=1, le=1000, description="downloads at once in the whole process"
