@@ -8,6 +8,7 @@ const $ = (id) => document.getElementById(id);
 
 $("key").value = rememberedKey();
 $("key").addEventListener("change", () => rememberKey($("key").value));
+$("key-form").addEventListener("submit", (event) => event.preventDefault());
 
 try {
   const response = await fetch("docs.json");
@@ -55,7 +56,9 @@ function section(id, { method, path, operation }, api) {
   return sheet;
 }
 
-const media = (content) => Object.values(content ?? {})[0];
+function media(content) {
+  return Object.values(content ?? {})[0];
+}
 
 function fieldTable(caption, rows) {
   return table(caption, rows.map(({ name, type, bounds, description }) => {

@@ -1,0 +1,56 @@
+"""Ranks in this process, with the model from the store and the service's own parts."""
+
+import asyncio
+from pathlib import Path
+
+from clip_ranker import store
+from clip_ranker.batcher import Batcher, Embedding, Pixels
+from clip_ranker.cli.inputs import FILE
+from clip_ranker.cli.show import Advance
+from clip_ranker.encoder import Encoder
+from clip_ranker.pictures import Job, Pictures
+from clip_ranker.ranker import Ranking
+from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.settings import get_settings
+
+NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
+
+
+class _LocalPictures(Pictures):
+    """Takes files of this machine too."""
+
+    async def embed_url(self, url: str, job: Job) -> Embedding:
+        if not url.startswith(FILE):
+            return await super().embed_url(url, job)
+        async with job.slots:
+            data = await asyncio.to_thread(Path(url.removeprefix(FILE)).read_bytes)
+        return await self.embed_bytes(data, job)
+
+
+def rank(request: RankRequest, advance: Advance, *, model: str | None) -> RankResponse:
+    """As the service would answer, with ``advance`` called for each listing as it is done.
+
+    Raises:
+        ModelNotFoundError: the store has no such model.
+        BadRequestError: the photo cannot be had or read.
+    """
+    return asyncio.run(_rank(request, advance, model))
+
+
+async def _rank(request: RankRequest, advance: Advance, model: str | None) -> RankResponse:
+    settings = get_settings()
+    stored = store.load(model or settings.model)
+    encoder = Encoder(stored.graph, stored.preprocess, threads=settings.embed_threads)
+
+    async def embed(pixels: Pixels) -> Embedding:
+        return await asyncio.to_thread(encoder, pixels)
+
+    batcher = Batcher(embed, max_batch_size=settings.max_batch_size)
+    pictures = _LocalPictures(stored, settings, batcher)
+    try:
+        async with Ranking(request, pictures, timeout_s=NEVER_S) as ranking:
+            async for _ in ranking.events():
+                advance()
+        return ranking.answer(stored.name)
+    finally:
+        await pictures.close()

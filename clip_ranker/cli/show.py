@@ -1,0 +1,52 @@
+"""The answer on a terminal."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from clip_ranker.schema import Candidate, RankResponse
+
+Advance = Callable[[], None]
+
+
+@contextmanager
+def progress(total: int, console: Console) -> Iterator[Advance]:
+    """A bar on standard error while listings are looked at; nothing where nobody watches."""
+    columns = (TextColumn("ranking"), BarColumn(), MofNCompleteColumn())
+    hidden = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda: bar.advance(task)
+
+
+def table(answer: RankResponse, candidates: list[Candidate], console: Console) -> None:
+    """Prints ranks and scores, then what failed, then one line about the whole."""
+    titles = {candidate.auction_id: candidate.title or "" for candidate in candidates}
+    ranks = Table(box=None, pad_edge=False, header_style="dim")
+    ranks.add_column("rank", justify="right")
+    ranks.add_column("score", justify="right")
+    ranks.add_column("listing", overflow="fold")
+    titled = any(titles.values())
+    if titled:
+        ranks.add_column("title", overflow="ellipsis", no_wrap=True, ratio=1)
+    for result in answer.results:
+        texts = [plain(result.auction_id), plain(titles[result.auction_id])]
+        ranks.add_row(str(result.rank), f"{result.score:.4f}", *texts[: 1 + titled])
+    if answer.results:
+        console.print(ranks)
+    for failure in answer.failed:
+        why = f"  {plain(failure.auction_id)}: {failure.reason}, {plain(failure.detail)}"
+        console.print(Text("failed", "red").append(why, "default"))
+    meta = answer.meta
+    seconds = meta.timing_ms.total / 1000
+    summary = f"{meta.succeeded} ranked, {meta.failed} failed, {seconds:.1f} s, model {meta.model}"
+    console.print(Text(summary, "dim"))
+
+
+def plain(text: str) -> Text:
+    """Text from elsewhere, with nothing in it that a terminal would obey."""
+    return Text("".join(character if character.isprintable() else "�" for character in text))
