@@ -81,8 +81,9 @@ class Bench:
         ]
 
     def query(self, file: str = "600x450/0.jpg") -> str:
-        """A picture as base64."""
-        return base64.b64encode((self.folder / file).read_bytes()).decode()
+        """A picture as base64, with a few bytes behind its end that no cache has seen."""
+        photo = (self.folder / file).read_bytes() + str(next(self._new)).encode()
+        return base64.b64encode(photo).decode()
 
     def rank(self, service: Service, urls: list[str], *, failing: int = 0) -> float:
         """Seconds of one request; all but ``failing`` candidates must come back ranked."""

@@ -41,9 +41,7 @@ class Settings(BaseSettings):
         3, gt=0, le=60, description="one attempt at a download, from name lookup to last byte"
     )
     max_redirects: int = Field(3, ge=0, le=10, description="redirects followed in one download")
-    max_download_bytes: int = Field(
-        10_000_000, ge=1, description="body of one download"
-    )
+    max_download_bytes: int = Field(10_000_000, ge=1, description="body of one download")
     max_downloads: int = Field(
         64, ge=1, le=1000, description="downloads at once in the whole process"
     )
