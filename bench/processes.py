@@ -78,6 +78,13 @@ class Service:
         response.raise_for_status()
         return seconds, response.json()
 
+    def prefetch(self, urls: list[str]) -> None:
+        """Asks for the pictures ahead; returns when all of them are embedded."""
+        candidates = [{"auction_id": str(i), "image_url": url} for i, url in enumerate(urls)]
+        self.client.post("/prefetch", json={"candidates": candidates}).raise_for_status()
+        while "clip_ranker_prefetch_waiting 0.0" not in self.client.get("/metrics").text:
+            time.sleep(POLL_S)
+
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
         main = psutil.Process(self._process.pid)
@@ -97,8 +104,8 @@ class Service:
         self._log.unlink(missing_ok=True)
 
 
-def ours(port: int) -> Service:
-    """The service of this repository with default settings, allowed to ask the image server."""
+def ours(port: int, **settings: str) -> Service:
+    """The service of this repository, by default with default settings, let at the image server."""
     hosts = ",".join(f"{host}:{port}" for host in HOSTS)
     return Service(
         "bentoml",
@@ -107,6 +114,7 @@ def ours(port: int) -> Service:
         "{port}",
         CLIP_MODEL=MODEL,
         CLIP_ALLOW_PRIVATE_HOSTS=hosts,
+        **settings,
     )
 
 

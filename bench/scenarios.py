@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bench import pictures, processes
+from bench import known, pictures, processes
 from bench.image_server import HOSTS
 from bench.pictures import THUMBNAIL
 from bench.session import CANDIDATES, Bench, Figures
@@ -187,6 +187,10 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         lone,
         growth,
         memory,
+        known.cached,
+        known.prefetched,
+        known.hot,
+        known.missed,
         start,
     )
 }

@@ -32,3 +32,6 @@ PREFETCH = Counter(
 PREFETCH_DROPPED = Counter(
     "clip_ranker_prefetch_dropped", "Pictures still in line when the service stopped."
 )
+PREFETCH_WAITING = Gauge(
+    "clip_ranker_prefetch_waiting", "Pictures in line or under way.", multiprocess_mode="livesum"
+)

@@ -24,6 +24,7 @@ class Prefetcher:
         self._most_waiting = most_waiting
         self._line: dict[tuple[str, int], None] = {}
         self._workers: set[asyncio.Task[None]] = set()
+        self._under_way = 0
 
     async def accept(self, request: PrefetchRequest) -> PrefetchResponse:
         """Puts in line what is not known yet; returns at once."""
@@ -35,7 +36,8 @@ class Prefetcher:
             outcome = self._sort(url, job)
             setattr(answer, outcome, getattr(answer, outcome) + 1)
             metrics.PREFETCH.labels(outcome).inc()
-        while self._line and len(self._workers) < min(MOST_AT_ONCE, len(self._line)):
+        self._count()
+        for _ in range(min(MOST_AT_ONCE, len(self._line)) - len(self._workers)):
             worker = asyncio.create_task(self._work())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
@@ -43,7 +45,7 @@ class Prefetcher:
 
     async def close(self) -> None:
         """Drops what is in line and ends the workers."""
-        metrics.PREFETCH_DROPPED.inc(len(self._line) + len(self._workers))
+        metrics.PREFETCH_DROPPED.inc(len(self._line) + self._under_way)
         self._line.clear()
         for worker in self._workers:
             worker.cancel()
@@ -66,9 +68,17 @@ class Prefetcher:
         while self._line:
             place = url, image_resize_px = next(iter(self._line))
             del self._line[place]
-            with suppress(CandidateError, EmbedderUnavailableError):
-                await self._pictures.embed_url(url, self._job(image_resize_px))
+            self._under_way += 1
+            try:
+                with suppress(CandidateError, EmbedderUnavailableError):
+                    await self._pictures.embed_url(url, self._job(image_resize_px))
+            finally:
+                self._under_way -= 1
+                self._count()
         await self._pictures.share()
+
+    def _count(self) -> None:
+        metrics.PREFETCH_WAITING.set(len(self._line) + self._under_way)
 
     def _job(self, image_resize_px: int) -> Job:
         return self._pictures.job(image_resize_px, most_at_once=1, background=True)
