@@ -4,11 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt
-SOURCES := clip_ranker service.py import_model.py tests bench
+SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-redis bench lint format types clean pin
+.PHONY: help run test test-redis bench image test-deploy lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,12 @@ bench: $(VENV)/.bench ## set up and measure, ten quiet minutes (ARGS=--quick to 
 test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's redis-server)
 	@deploy/need redis-server redis-server
 	$(BIN)/python -m pytest tests/redis $(ARGS)
+
+image: $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32)
+	@deploy/image.sh $(BIN)
+
+test-deploy: $(VENV)/.dev ## prove the image, compose and Caddy with a real Docker engine
+	@deploy/test-deploy.sh $(BIN)
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check $(SOURCES)

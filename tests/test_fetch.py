@@ -16,10 +16,9 @@ from clip_ranker import fetch as fetch_module
 from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, TooLargeError
 from clip_ranker.fetch import Fetcher
 from clip_ranker.settings import Settings
+from tests.hostile.answers import BROKEN, CHUNKED, OK, PICTURE
 from tests.hostile.raw_server import RawServer, drip, flood, reset, until_closed
 
-OK = b"HTTP/1.1 200 OK\r\n"
-PICTURE = OK + b"Content-Length: 7\r\n\r\npicture"
 LIMIT = 1000
 
 
@@ -80,48 +79,6 @@ def outcome(server: RawServer, path: str, **settings: object) -> bytes | Candida
 def test_unusual_answers_that_are_fine(answer: bytes, body: bytes, server: RawServer) -> None:
     server.says("/", answer)
     assert outcome(server, "/") == body
-
-
-CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
-BROKEN = {
-    "nothing": (b"", "proper HTTP"),
-    "half a head": (b"HTTP/1.1 200 O", "proper HTTP"),
-    "no HTTP": (b"SSH-2.0-OpenSSH_9.9\r\n", "proper HTTP"),
-    "redis": (b"-ERR unknown command\r\n", "proper HTTP"),
-    "zeros": (b"\0" * 5000, "proper HTTP"),
-    "length missing a value": (OK + b"Content-Length:\r\n\r\n", "proper HTTP"),
-    "length negative": (OK + b"Content-Length: -1\r\n\r\nx", "proper HTTP"),
-    "length not a number": (OK + b"Content-Length: 7, 8\r\n\r\npicture", "proper HTTP"),
-    "length absurd": (OK + b"Content-Length: " + b"9" * 30 + b"\r\n\r\nx", "proper HTTP|bytes"),
-    "length over what comes": (OK + b"Content-Length: 8\r\n\r\npicture", "proper HTTP"),
-    "length over the limit": (OK + b"Content-Length: 1001\r\n\r\n", "more than 1000 bytes"),
-    "one byte over": (OK + b"\r\n" + b"x" * 1001, "more than 1000 bytes"),
-    "chunks cut short": (CHUNKED + b"7\r\npict", "proper HTTP"),
-    "chunk size no number": (CHUNKED + b"zz\r\n", "proper HTTP"),
-    "chunk size huge": (CHUNKED + b"f" * 15 + b"\r\n" + b"x" * 2000, "more than 1000 bytes"),
-    "chunk size absurd": (CHUNKED + b"f" * 50 + b"\r\nx", "proper HTTP"),
-    "gzip": (OK + b"Content-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx", "compressed"),
-    "br": (OK + b"Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx", "compressed"),
-    "zstd": (OK + b"Content-Encoding: zstd\r\nContent-Length: 1\r\n\r\nx", "compressed"),
-    "gzip twice": (OK + b"Content-Encoding: gzip, gzip\r\n\r\nx", "compressed"),
-    "gzip as transfer": (OK + b"Transfer-Encoding: gzip, chunked\r\n\r\nx", "proper HTTP"),
-    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", "HTTP 204"),
-    "206": (b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx", "HTTP 206"),
-    "300": (b"HTTP/1.1 300 Choices\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "HTTP 300"),
-    "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", "HTTP 304"),
-    "305": (b"HTTP/1.1 305 Use Proxy\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "HTTP 305"),
-    "404": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),
-    "101": (b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", "HTTP 101|proper HTTP"),
-    "503": (b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n", "HTTP 503"),
-    "999": (b"HTTP/1.1 999 Denied\r\nContent-Length: 0\r\n\r\n", "HTTP 999"),
-    "no Location": (b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n", "without a Location"),
-    "empty Location": (b"HTTP/1.1 302 Found\r\nLocation:\r\n\r\n", "without a Location"),
-    "a loop": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "redirects"),
-    "interim answers": (b"HTTP/1.1 102 Processing\r\n\r\n" * 500 + PICTURE, "proper HTTP"),
-    "one long header": (OK + b"X: " + b"x" * 200_000 + b"\r\n\r\n", "proper HTTP"),
-    "many headers": (OK + b"X: y\r\n" * 50_000 + b"\r\n", "proper HTTP"),
-    "crumbs": (CHUNKED + b"1\r\nx\r\n" * 900, "crumbs"),
-}
 
 
 @pytest.mark.parametrize("name", BROKEN)

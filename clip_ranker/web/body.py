@@ -17,7 +17,9 @@ from clip_ranker.errors import (
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_response, is_post
 
 CLIENT_CLOSED_REQUEST = 499
-"""nginx's number for a client that has gone; nobody reads the answer, the access log does."""
+"""nginx's number for a client that has gone. Nobody reads the answer but the access log, and
+BentoML's own time-out, which waits for one to begin and would hold up the end of the service."""
+_gone = Response(status_code=CLIENT_CLOSED_REQUEST)
 
 
 class Body:
@@ -51,7 +53,9 @@ class Body:
             except RequestError as error:
                 await error_response(error)(scope, receive, send)
                 return
-            if body is not None:
+            if body is None:
+                await _gone(scope, receive, send)
+            else:
                 await self._run(body, scope, receive, send)
 
     @contextlib.contextmanager
@@ -128,8 +132,8 @@ class Body:
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work
-            if not started:  # BentoML's own time-out waits for an answer to begin
-                await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
+            if not started:
+                await _gone(scope, receive, send)
         finally:
             for task in (work, leaving):
                 task.cancel()

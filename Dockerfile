@@ -1,0 +1,62 @@
+# clip-api from this folder alone, on a machine that has Docker and nothing else:
+#
+#   docker compose up -d --build
+#
+# It ends in what `make image` builds through `bentoml containerize`; `make test-deploy` compares
+# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`:
+#
+#   MODEL           name of the model in the image
+#   IMPORT_ARGS     arguments of import_model.py for a model that deploy/import.sh does not know
+#   TORCH_BACKEND   which torch imports the model; empty takes it from the package index
+#   PIP_INDEX_URL   package index; empty takes the default one
+
+FROM python:3.11-slim AS packages
+ARG PIP_INDEX_URL=
+ENV UV_DEFAULT_INDEX=$PIP_INDEX_URL UV_NO_CACHE=1 UV_NO_PROGRESS=1
+RUN pip install --no-cache-dir uv
+COPY requirements.txt ./
+# Without dependencies: what is not pinned does not get in, and the check tells if it is missed.
+RUN uv venv --python python3 /app/.venv \
+    && uv pip install --python /app/.venv --compile-bytecode --no-deps --requirement requirements.txt \
+    && uv pip check --python /app/.venv
+
+FROM packages AS bento
+ARG MODEL=openclip_vit_b32
+ARG IMPORT_ARGS=
+ARG TORCH_BACKEND=cpu
+WORKDIR /build
+ENV BENTOML_HOME=/bentoml BENTOML_DO_NOT_TRACK=True PATH=/import/bin:$PATH
+COPY pyproject.toml requirements.txt ./
+RUN uv venv --python python3 /import \
+    && uv pip install --python /import ${TORCH_BACKEND:+--torch-backend=$TORCH_BACKEND} \
+        --constraint requirements.txt --requirement pyproject.toml --extra import
+# Importing takes minutes: only what it needs, so that other changes do not import again.
+COPY import_model.py ./
+COPY deploy/import.sh deploy/
+COPY clip_ranker/examples clip_ranker/examples
+COPY clip_ranker/importing clip_ranker/importing
+COPY clip_ranker/__init__.py clip_ranker/avif.py clip_ranker/encoder.py clip_ranker/errors.py \
+    clip_ranker/example_pictures.py clip_ranker/images.py clip_ranker/pixel_budget.py \
+    clip_ranker/store.py clip_ranker/
+RUN deploy/import.sh "$MODEL" $IMPORT_ARGS
+COPY . .
+# BentoML makes folders that only their owner can read.
+RUN CLIP_MODEL="$MODEL" bentoml build --version image && chmod -R a+rX /bentoml
+
+FROM python:3.11-slim
+RUN useradd --system --uid 1034 --no-create-home bentoml
+ENV PATH=/app/.venv/bin:$PATH \
+    LC_ALL=C.UTF-8 \
+    PYTHONUNBUFFERED=1 \
+    BENTOML_DO_NOT_TRACK=True \
+    BENTOML_HOME=/tmp/bentoml
+# All of it belongs to root, and what changes least comes first.
+COPY --from=packages /app/.venv /app/.venv
+COPY --from=bento /bentoml/models /home/bentoml/bento/models
+COPY --from=bento /bentoml/bentos/clip-api/image /home/bentoml/bento
+ARG MODEL=openclip_vit_b32
+ENV CLIP_MODEL=$MODEL
+WORKDIR /home/bentoml/bento/src
+USER bentoml
+EXPOSE 8000
+ENTRYPOINT ["python", "-m", "clip_ranker.entrypoint", "serve", "/home/bentoml/bento"]

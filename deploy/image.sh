@@ -1,0 +1,26 @@
+#!/bin/sh
+# Builds the image clip-api through BentoML; `make image` calls it, with the environment's bin
+# folder as its only argument.
+#
+#   MODEL          name of the model in the image (openclip_vit_b32)
+#   IMPORT_ARGS    how to import it if the store lacks it and deploy/import.sh does not know
+#   TAG            of the image (clip-api:latest)
+#   BUILD_OPTIONS  more for `bentoml containerize`, such as --opt network=host
+set -eu
+
+bin=$1
+model=${MODEL:-openclip_vit_b32}
+tag=${TAG:-clip-api:latest}
+
+if ! docker info >/dev/null 2>&1; then
+    echo "image: no Docker engine answers ('docker info' tells more). Install one and start it." >&2
+    exit 1
+fi
+# shellcheck disable=SC2086 # several arguments on purpose
+PYTHON="$bin/python" deploy/import.sh "$model" ${IMPORT_ARGS:-}
+bento=$(CLIP_MODEL="$model" "$bin/bentoml" build --output tag)
+# shellcheck disable=SC2086
+"$bin/bentoml" containerize "${bento#__tag__:}" --image-tag "$tag" ${BUILD_OPTIONS:-}
+
+bytes=$(docker image inspect --format '{{.Size}}' "$tag")
+echo "built $tag with the model $model: $((bytes / 1000000)) MB"

@@ -1,0 +1,40 @@
+#!/bin/sh
+# Sees to it that the BentoML store holds one model, and imports no other.
+#
+#   deploy/import.sh NAME [ARGUMENTS OF import_model.py]
+#
+# PYTHON is the interpreter with the packages that importing needs.
+set -eu
+
+model=${1:?the name of a model in the BentoML store}
+shift
+python=${PYTHON:-python}
+
+stored() {
+    "$python" -c 'import sys; from clip_ranker import store; store.load(sys.argv[1])' "$model"
+}
+
+if stored 2>/dev/null; then
+    echo "in the BentoML store: $model"
+    exit 0
+fi
+if [ $# -eq 0 ]; then
+    case $model in
+    openclip_vit_b32) ;;
+    openclip_vit_b32_random) set -- --weights random ;;
+    efficientnet_lite0) set -- --starter ;;
+    *)
+        echo "import: '$model' is not in the BentoML store, and how to import it is not known." >&2
+        echo "Say it with IMPORT_ARGS, for example" >&2
+        echo "  IMPORT_ARGS='--model ViT-B-16-SigLIP --pretrained webli'" >&2
+        exit 1
+        ;;
+    esac
+fi
+if ! "$python" import_model.py "$@" --name "$model"; then
+    echo "import: no model '$model', so no image. The lines above say why." >&2
+    echo "Without a way to the weights: bring them as a file, IMPORT_ARGS='--pretrained FILE'," >&2
+    echo "or build with MODEL=efficientnet_lite0, a small model that needs no hub." >&2
+    exit 1
+fi
+stored

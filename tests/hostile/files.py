@@ -1,0 +1,138 @@
+"""Picture files made to hurt. Small on disk, whatever they unfold to."""
+
+import io
+import struct
+import zlib
+from functools import cache
+
+import pillow_heif
+from PIL import Image, PngImagePlugin
+
+from tests.photos import encode
+
+pillow_heif.register_heif_opener()
+CAP_PX = 50_000_000
+"""The default limit of pixels."""
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    """Length, kind, body and checksum."""
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, *chunks: bytes, data: bytes = b"") -> bytes:
+    """A PNG file whose header claims that size, 8-bit RGB."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    end = png_chunk(b"IDAT", zlib.compress(data)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + end
+
+
+def text_bomb(unfolded: int, kind: bytes = b"zTXt") -> bytes:
+    """A chunk of compressed text, or an ICC profile for ``iCCP``."""
+    return png_chunk(kind, b"a\0\0" + zlib.compress(bytes(unfolded), 9))
+
+
+def lying_jpeg(width: int, height: int) -> bytes:
+    """A JPEG file whose frame header claims that size and whose data is that of 16x16."""
+    file = bytearray(encode(Image.new("RGB", (16, 16))))
+    at = file.index(b"\xff\xc0")
+    file[at + 5 : at + 9] = struct.pack(">HH", height, width)
+    return bytes(file)
+
+
+def scan_bomb(scans: int, side: int = 64) -> bytes:
+    """A progressive JPEG file that repeats its last scan."""
+    file = encode(Image.new("L", (side, side), 90), progressive=True)
+    last = file.rindex(b"\xff\xda")
+    return file[:last] + file[last:-2] * scans + file[-2:]
+
+
+@cache
+def over_the_cap(kind: str) -> bytes:
+    """A whole and honest file of one flat colour, a little over the limit of pixels."""
+    return encode(
+        Image.new("L" if kind != "WEBP" else "RGB", (10_000, 5_001), 9),
+        kind,
+        lossless=True,
+        speed=10,
+    )
+
+
+@cache
+def claims(kind: str, real: tuple[int, int], claimed: tuple[int, int]) -> bytes:
+    """An AVIF or HEIC file whose container claims another size than its picture has."""
+    file = encode(Image.new("RGB", real, (200, 100, 50)), kind, speed=10)
+    told, lie = (b"ispe\0\0\0\0" + struct.pack(">II", *size) for size in (real, claimed))
+    assert told in file
+    return file.replace(told, lie)
+
+
+def with_text(memory: int) -> bytes:
+    """A PNG file with so much compressed text in legal pieces."""
+    info = PngImagePlugin.PngInfo()
+    for _ in range(memory // 1_000_000 + 1):
+        info.add_text("a", "\0" * 1_000_000, zip=True)
+    return encode(Image.new("RGB", (4, 4)), "PNG", pnginfo=info)
+
+
+def animation(kind: str, frames: int) -> bytes:
+    """So many frames, the first one red."""
+    pictures = [Image.new("RGB", (16, 16), (0, n % 256, n // 256)) for n in range(frames - 1)]
+    first = Image.new("RGB", (16, 16), "red")
+    return encode(first, kind, save_all=True, append_images=pictures, duration=20, lossless=True)
+
+
+def not_pictures() -> dict[str, bytes]:
+    """What else comes under the name of a picture."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4, 4)).save(buffer, "TIFF")
+    return {
+        "nothing": b"",
+        "HTML": b"<!DOCTYPE html><html><body>sign in</body></html>",
+        "SVG": b'<svg xmlns="http://www.w3.org/2000/svg"><image href="file:///etc/passwd"/></svg>',
+        "XML entities": b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b SYSTEM "file:///x">]><svg/>',
+        "PDF": b"%PDF-1.7\n1 0 obj\n",
+        "PostScript": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n",
+        "TIFF": buffer.getvalue(),
+        "zip": b"PK\3\4" + bytes(40),
+        "zeros": bytes(10_000),
+        "only a PNG signature": b"\x89PNG\r\n\x1a\n",
+        "only a JPEG signature": b"\xff\xd8\xff",
+        "only a WebP signature": b"RIFF\x10\0\0\0WEBPVP8 ",
+        "only an AVIF signature": b"\0\0\0\x14ftypavif\0\0\0\0avif",
+        "only a HEIC signature": b"\0\0\0\x14ftypheic\0\0\0\0heic",
+    }
+
+
+def too_large() -> dict[str, bytes]:
+    """Bombs: more pixels than the limit, claimed or real."""
+    return {
+        "PNG that claims 50,000x50,000": png(50_000, 50_000),
+        "PNG that claims the most there is": png(2**31 - 1, 2**31 - 1),
+        "JPEG that claims 65,500x65,500": lying_jpeg(65_500, 65_500),
+        "PNG": over_the_cap("PNG"),
+        "JPEG": over_the_cap("JPEG"),
+        "WebP": over_the_cap("WEBP"),
+        "AVIF": over_the_cap("AVIF"),
+        "HEIC": over_the_cap("HEIF"),
+        "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
+    }
+
+
+def damaged() -> dict[str, bytes]:
+    """Right signatures, wrong insides."""
+    return {
+        "JPEG that claims 7,000x7,000": lying_jpeg(7_000, 7_000)[:-40],
+        "JPEG of 100,000 scans": scan_bomb(100_000),
+        "HEIC that claims little": claims("HEIF", (8_000, 6_000), (64, 64)),
+        "HEIC that claims much": claims("HEIF", (64, 64), (8_000, 6_000)),
+        "PNG with one text of 100 MB": png(4, 4, text_bomb(100_000_000), data=bytes(52)),
+        "PNG with texts of 100 MB": with_text(100_000_000),
+        "PNG with a profile of 100 MB": png(4, 4, text_bomb(100_000_000, b"iCCP"), data=bytes(52)),
+        "PNG without pixels": png(4, 4),
+        "PNG with a wrong checksum": png(4, 4, data=bytes(52)).replace(
+            b"IHDR\0\0\0\4", b"IHDR\0\0\0\5"
+        ),
+        "PNG of no width": png(0, 4),
+        "JPEG of no height": lying_jpeg(16, 0),
+    }

@@ -1,0 +1,96 @@
+"""Hostile picture files end as a typed failure, before they cost much."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clip_ranker import avif, images
+from clip_ranker.errors import NotAnImageError, TooLargeError
+from tests.hostile import files
+from tests.photos import encode
+
+SIZES = [(1, 1), (60, 40), (451, 300)]
+
+
+@pytest.mark.parametrize("name", files.not_pictures())
+def test_what_is_no_picture(name: str) -> None:
+    with pytest.raises(NotAnImageError):
+        images.decode(files.not_pictures()[name], max_pixels=files.CAP_PX)
+
+
+@pytest.mark.parametrize("name", files.damaged())
+def test_what_is_damaged_on_purpose(name: str) -> None:
+    data = files.damaged()[name]
+    assert len(data) < 2_000_000
+    with pytest.raises(NotAnImageError):
+        images.decode(data, max_pixels=files.CAP_PX)
+
+
+@pytest.mark.parametrize("name", files.too_large())
+def test_what_is_too_large(name: str) -> None:
+    data = files.too_large()[name]
+    assert len(data) < 2_000_000
+    with pytest.raises(TooLargeError):
+        images.decode(data, max_pixels=files.CAP_PX)
+
+
+IN_A_CHILD = """
+import resource, sys
+from clip_ranker import images
+from clip_ranker.errors import CandidateError
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+for path in sys.argv[1:]:
+    try:
+        images.decode(open(path, "rb").read(), max_pixels=50_000_000)
+    except CandidateError:
+        pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_refusing_them_takes_next_to_no_memory(tmp_path: Path) -> None:
+    paths = []
+    for number, data in enumerate({**files.too_large(), **files.damaged()}.values()):
+        paths.append(tmp_path / str(number))
+        paths[-1].write_bytes(data)
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_CHILD, *paths], capture_output=True, check=True, text=True
+    )
+    unit = 1024 if sys.platform == "linux" else 1
+    assert int(done.stdout) * unit < 250_000_000  # decoded, the smallest would take 200 MB each
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
+def test_a_thousand_frames_cost_one(kind: str) -> None:
+    picture = images.decode(files.animation(kind, 1000 if kind == "WEBP" else 50), max_pixels=256)
+    red, green, blue = np.asarray(picture).reshape(-1, 3).mean(0)
+    assert red > 240
+    assert max(green, blue) < 15
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize(
+    "options", [{}, {"quality": 100, "subsampling": "4:4:4"}, {"codec": "aom"}]
+)
+def test_the_size_inside_an_honest_avif_file_is_found(
+    size: tuple[int, int], mode: str, options: dict[str, object]
+) -> None:
+    file = encode(Image.effect_noise(size, 50).convert(mode), "AVIF", speed=10, **options)
+    assert avif.coded_pixels(file) == size[0] * size[1]
+
+
+def test_the_size_inside_an_animated_avif_file_is_found() -> None:
+    assert avif.coded_pixels(files.animation("AVIF", 3)) == 256
+
+
+def test_a_scan_more_or_less_is_no_bomb() -> None:
+    assert images.decode(files.scan_bomb(20), max_pixels=files.CAP_PX).size == (64, 64)
+
+
+def test_the_smallest_picture_is_one() -> None:
+    assert images.decode(encode(Image.new("RGB", (1, 1)), "PNG"), max_pixels=1).size == (1, 1)
