@@ -81,3 +81,13 @@ def missed(bench: Bench) -> Figures:
         )
     finally:
         without.close()
+
+
+def first_score(bench: Bench) -> Figures:
+    """On an idle service: from the first thumbnail's arrival to the first score, streamed."""
+    delay_ms = 500  # the photo is embedded meanwhile
+    waits = []
+    for _ in range(bench.rounds):
+        urls = bench.urls(bench.fifty, delay_ms=delay_ms)
+        waits.append(bench.ours().first_score_s(bench.query(), urls) - delay_ms / 1000)
+    return {"wait_ms": statistics.median(waits) * 1000, "worst_ms": max(waits) * 1000}

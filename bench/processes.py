@@ -63,15 +63,18 @@ class Service:
         self.close()
         raise RuntimeError(f"{self._process.args} did not start\n{log}")
 
+    def first_score_s(self, query: str, urls: list[str]) -> float:
+        """Seconds until the first score of a stream, which is then left."""
+        start = time.perf_counter()
+        with self.client.stream("POST", "/rank/stream", json=_body(query, urls)) as response:
+            first = next(response.iter_lines())
+            seconds = time.perf_counter() - start
+        assert '"scored"' in first, first
+        return seconds
+
     def rank(self, query: str, urls: list[str]) -> tuple[float, dict]:
         """Seconds until the answer, and the answer; ``query`` is base64."""
-        candidates = [{"auction_id": str(i), "image_url": url} for i, url in enumerate(urls)]
-        body = {
-            "query_image_base64": query,
-            "candidates": candidates,
-            "max_concurrency": CONCURRENCY,
-            "top_k": max(1, len(urls)),
-        }
+        body = _body(query, urls)
         start = time.perf_counter()
         response = self.client.post("/rank", json=body)
         seconds = time.perf_counter() - start
@@ -80,8 +83,7 @@ class Service:
 
     def prefetch(self, urls: list[str]) -> None:
         """Asks for the pictures ahead; returns when all of them are embedded."""
-        candidates = [{"auction_id": str(i), "image_url": url} for i, url in enumerate(urls)]
-        self.client.post("/prefetch", json={"candidates": candidates}).raise_for_status()
+        self.client.post("/prefetch", json=_body("", urls)).raise_for_status()
         while "clip_ranker_prefetch_waiting 0.0" not in self.client.get("/metrics").text:
             time.sleep(POLL_S)
 
@@ -102,6 +104,16 @@ class Service:
                 process.kill()
         self._process.wait()
         self._log.unlink(missing_ok=True)
+
+
+def _body(query: str, urls: list[str]) -> dict:
+    candidates = [{"auction_id": str(i), "image_url": url} for i, url in enumerate(urls)]
+    return {
+        "query_image_base64": query,
+        "candidates": candidates,
+        "max_concurrency": CONCURRENCY,
+        "top_k": max(1, len(urls)),
+    }
 
 
 def ours(port: int, **settings: str) -> Service:

@@ -191,6 +191,7 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         known.prefetched,
         known.hot,
         known.missed,
+        known.first_score,
         start,
     )
 }

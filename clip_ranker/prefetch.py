@@ -1,12 +1,15 @@
 """Embeds pictures ahead of the request that will ask for them, behind everything else."""
 
 import asyncio
+import logging
 from contextlib import suppress
 
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, EmbedderUnavailableError
 from clip_ranker.pictures import Job, Pictures
 from clip_ranker.schema import PrefetchRequest, PrefetchResponse
+
+logger = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 4
 
@@ -45,7 +48,9 @@ class Prefetcher:
 
     async def close(self) -> None:
         """Drops what is in line and ends the workers."""
-        metrics.PREFETCH_DROPPED.inc(len(self._line) + self._under_way)
+        dropped = len(self._line) + self._under_way
+        metrics.PREFETCH_DROPPED.inc(dropped)
+        logger.info("prefetch: %d pictures dropped", dropped)
         self._line.clear()
         for worker in self._workers:
             worker.cancel()

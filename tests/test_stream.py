@@ -136,6 +136,20 @@ def test_more_than_the_line_holds_is_refused(
     assert counts["accepted"] == 2
 
 
+def test_at_the_end_what_is_in_line_is_dropped_and_counted(
+    stored: Callable[[str], str], images: ImageServer
+) -> None:
+    settings = {"CLIP_MODEL": stored("tiny"), "CLIP_ALLOW_PRIVATE_HOSTS": images.host}
+    with Service(settings) as service:
+        urls = [images.url(f"/slow?s=1&dropped={n}") for n in range(30)]
+        assert prefetch(service, urls)["accepted"] == 30
+        processes = service.processes()
+        service.process.terminate()
+        service.process.wait(20)
+        assert "prefetch: 30 pictures dropped" in service.log()
+        assert not [process for process in processes if process.is_running()]
+
+
 def test_a_client_that_leaves_a_stream_stops_the_work(
     service: Service, images: ImageServer
 ) -> None:
