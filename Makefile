@@ -8,7 +8,7 @@ SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-redis bench image test-deploy lint format types clean pin
+.PHONY: help run test test-redis test-clients test-browser screenshots bench image test-deploy lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,17 @@ image: $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another
 
 test-deploy: $(VENV)/.dev ## prove the image, compose and Caddy with a real Docker engine
 	@deploy/test-deploy.sh $(BIN)
+
+test-clients: $(VENV)/.dev clients/typescript/node_modules clients/expo/node_modules ## test the TypeScript client and the Expo example (needs Debian's npm)
+	$(BIN)/python -m pytest tests/clients $(ARGS)
+
+test-browser: $(VENV)/.dev tests/browser/node_modules ## test the pages in a browser (needs Debian's chromium and npm)
+	@deploy/need chromium chromium
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+screenshots: $(VENV)/.dev ## renew docs/screenshots (needs Debian's chromium and fonts-noto-cjk)
+	@deploy/need chromium chromium
+	$(BIN)/python -m tests.browser.screenshots
 
 lint: $(VENV)/.dev ## check style and formatting
 	$(BIN)/ruff check $(SOURCES)
@@ -68,4 +79,9 @@ $(VENV)/.dev: requirements.txt
 
 $(VENV)/.bench: $(VENV)/.dev
 	@$(INSTALL) --editable '.[bench]'
+	@touch $@
+
+%/node_modules: %/package-lock.json
+	@deploy/need npm npm
+	@cd $* && npm ci --silent
 	@touch $@

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
+from clip_ranker.errors import CandidateError
 from clip_ranker.settings import get_settings
 
 
@@ -91,7 +92,10 @@ class Failure(BaseModel):
     """One candidate that could not be ranked."""
 
     auction_id: str
-    reason: str = Field(description="One of the documented reason codes.")
+    reason: str = Field(
+        description="Why, for programs.",
+        json_schema_extra={"enum": [kind.reason for kind in CandidateError.__subclasses__()]},
+    )
     detail: str = Field(description="What happened, for people.")
 
 

@@ -45,12 +45,16 @@ function section(id, { method, path, operation }, api) {
   sheet.append(heading, text);
   const body = media(resolved(operation.requestBody, api).content);
   if (body) {
-    sheet.append(fieldTable("Request", fields(body.schema, api)));
+    const rows = fields(body.schema, api);
+    for (const row of rows.filter(({ required }) => required)) {
+      row.bounds = ["required", row.bounds].filter(Boolean).join(", ");
+    }
+    sheet.append(fieldTable("Request", rows, heading));
   }
-  sheet.append(statusTable(operation.responses, api));
+  sheet.append(statusTable(operation.responses, api, heading));
   for (const [status, answer] of Object.entries(operation.responses)) {
     const rows = status < "300" ? fields(media(resolved(answer, api).content)?.schema, api) : [];
-    if (rows.length) sheet.append(fieldTable("Answer", rows));
+    if (rows.length) sheet.append(fieldTable("Answer", rows, heading));
   }
   sheet.append(trial(method, path, body, api));
   return sheet;
@@ -60,8 +64,8 @@ function media(content) {
   return Object.values(content ?? {})[0];
 }
 
-function fieldTable(caption, rows) {
-  return table(caption, rows.map(({ name, type, bounds, description }) => {
+function fieldTable(caption, rows, heading) {
+  return table(caption, heading, rows.map(({ name, type, bounds, description }) => {
     const about = element("td");
     about.append(...inline(description));
     if (bounds) about.append(element("div", "soft", bounds));
@@ -69,15 +73,15 @@ function fieldTable(caption, rows) {
   }));
 }
 
-function statusTable(responses, api) {
-  return table("Statuses", Object.entries(responses).map(([status, answer]) => {
+function statusTable(responses, api, heading) {
+  return table("Statuses", heading, Object.entries(responses).map(([status, answer]) => {
     const about = element("td");
     about.append(...inline(resolved(answer, api).description ?? ""));
     return [code(status), about];
   }));
 }
 
-function table(caption, rows) {
+function table(caption, heading, rows) {
   const made = element("table");
   made.append(element("caption", "", caption));
   for (const [first, ...rest] of rows) {
@@ -91,7 +95,7 @@ function table(caption, rows) {
   const frame = element("div", "scroll");
   frame.tabIndex = 0;
   frame.role = "region";
-  frame.ariaLabel = caption;
+  frame.ariaLabel = `${caption}, ${heading.textContent}`;
   frame.append(made);
   return frame;
 }

@@ -17,15 +17,19 @@ export function resolved(schema, document) {
   return { ...resolved(found, document), ...beside };
 }
 
-/** The fields of an object and of the objects in it, as rows {name, type, bounds, description}. */
+/**
+ * The fields of an object and of the objects in it, as rows {name, required, type, bounds,
+ * description}.
+ */
 export function fields(schema, document, prefix = "") {
   const { properties = {}, required = [] } = resolved(schema, document);
   return Object.entries(properties).flatMap(([name, property]) => {
     const shape = inner(property, document);
     const row = {
       name: prefix + name,
+      required: required.includes(name),
       type: shape.type,
-      bounds: bounds(shape.schema, required.includes(name)),
+      bounds: bounds(shape.schema),
       description: resolved(property, document).description ?? "",
     };
     return [row, ...fields(shape.nested, document, `${prefix}${name}${shape.list ? "[]" : ""}.`)];
@@ -58,10 +62,9 @@ const BOUNDS = [
   ["const", (value) => `always ${value}`],
 ];
 
-function bounds(schema, required) {
+function bounds(schema) {
   const said = BOUNDS.filter(([key]) => key in schema).map(([key, say]) => say(schema[key]));
-  if (required) said.unshift("required");
-  else if (schema.default != null) said.push(`${schema.default} when left out`);
+  if (schema.default != null) said.push(`${schema.default} when left out`);
   return said.join(", ");
 }
 

@@ -1,0 +1,256 @@
+"""The page at /demo, as a person uses it."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.browser.conftest import DESK, PHONE, Scheme, no_complaint_of
+from tests.image_server import ImageServer
+from tests.photos import encode, picture
+from tests.running import Service
+
+KEY = "key-of-the-tests-only"
+Open = Callable[..., Page]
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+WORDS = {
+    "en-GB": ("Find the listing that looks like your photo", "12 listings ranked", "Download"),
+    "ja-JP": ("写真に似た出品を探す", "12 件を並べ替えました", "ダウンロード"),
+}
+HOSTILE = [
+    "<img src=x onerror=\"document.title='owned'\">",
+    "</li><script>document.title='owned'</script>",
+    "\u202eexe.gpj\u202c العربية עברית",
+    "👩‍👩‍👧‍👦🏳️‍🌈" * 20,
+    "長" * 10_000,
+    "'; $(touch owned) `touch owned` \\ \" %s",
+]
+
+
+def rank(page: Page, listings: object, photo: bytes | None = None) -> None:
+    """Gives photo and listings and waits for the end."""
+    page.set_input_files(
+        "#file",
+        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo or encode(picture("cat"))},
+    )
+    expect(page.locator("#photo-note")).not_to_be_empty()
+    text = listings if isinstance(listings, str) else json.dumps(listings)
+    page.fill("#listings", text)
+    page.click("#rank")
+    expect(page.locator("#after, #error").locator("visible=true").first).to_be_visible()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong; the page's own policy keeps the test's script out of it."""
+    page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
+    page.evaluate(AXE.read_text())
+    found = page.evaluate("axe.run()")["violations"]
+    return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
+
+
+@pytest.mark.parametrize("width", [PHONE, DESK])
+@pytest.mark.parametrize("locale", ["en-GB", "ja-JP"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_example_from_start_to_end(
+    open_page: Open, demo_service: Service, width: int, locale: str, scheme: Scheme
+) -> None:
+    heading, ranked, download = WORDS[locale]
+    page = open_page(demo_service.url, width=width, locale=locale, scheme=scheme)
+    assert urlsplit(page.url).path == "/demo"
+    expect(page.locator("h1")).to_have_text(heading)
+    assert violations(page) == []
+    page.click("#example")
+    expect(page.locator("#preview")).to_be_visible()
+    page.click("#rank")
+    expect(page.locator("#after")).to_be_visible()
+    expect(page.locator("#summary")).to_contain_text(ranked)
+    expect(page.locator("#timing")).to_contain_text(download)
+    cards = page.locator(".card")
+    expect(cards).to_have_count(12)
+    expect(cards.first).to_contain_text("猫" if locale == "ja-JP" else "Cat")
+    scores = [float(text) for text in page.locator(".score > :nth-child(2)").all_text_contents()]
+    assert scores == sorted(scores, reverse=True)
+    assert violations(page) == []
+    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert page.evaluate(overflow) == 0
+
+
+def test_the_whole_way_by_keyboard(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url)
+
+    def tab_to(selector: str) -> None:
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    tab_to("#example")
+    page.keyboard.press("Enter")
+    expect(page.locator("#rank")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#after")).to_be_visible()
+    expect(page.locator("#rank")).to_be_focused()
+    tab_to("#copy")
+    page.keyboard.press("Enter")
+    expect(page.locator("#copied")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied == page.locator("#curl").text_content()
+    tab_to("#language")
+    page.keyboard.press("Enter")
+    expect(page.locator("h1")).to_have_text(WORDS["ja-JP"][0])
+    expect(page.locator("#summary")).to_contain_text("並べ替えました")
+
+
+def test_the_language_is_remembered(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url, locale="fr-FR")
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    page.click("#language")
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("lang", "ja")
+
+
+def test_hostile_titles_and_ids_are_only_text(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url)
+    title = page.title()
+    listings = [
+        {"auction_id": text[:256], "image_url": "example:cat", "title": text} for text in HOSTILE
+    ]
+    rank(page, listings)
+    cards = page.locator(".card")
+    expect(cards).to_have_count(len(HOSTILE))
+    assert sorted(page.locator(".title").all_text_contents()) == sorted(HOSTILE)
+    assert page.title() == title
+    heights = [box["height"] for card in cards.all() if (box := card.bounding_box())]
+    assert max(heights) < 2 * min(heights)
+    assert violations(page) == []
+
+
+def test_dead_urls_say_why(open_page: Open, demo_service: Service, images: ImageServer) -> None:
+    page = open_page(demo_service.url)
+    urls = [
+        images.url("/status/404"),
+        images.put("/text", b"hello", "text/plain"),
+        "http://192.168.0.1/a.jpg",
+        "javascript:alert(1)",
+        images.photo("cat"),
+    ]
+    with no_complaint_of(open_page, "Failed to load resource"), no_complaint_of(open_page, "ERR_"):
+        rank(page, "\n".join(urls))
+        expect(page.locator(".card.scored")).to_have_count(1)
+        whys = page.locator(".why")
+        expect(whys).to_have_count(4)
+        expect(whys.nth(0)).to_contain_text("could not be downloaded")
+        expect(whys.nth(0)).to_contain_text("HTTP 404")
+        expect(whys.nth(1)).to_contain_text("not a picture")
+        expect(whys.nth(2)).to_contain_text("not one the service goes to")
+        expect(whys.nth(3)).to_contain_text("not one the service goes to")
+        assert violations(page) == []
+
+
+def test_only_thumbnails_come_from_elsewhere_and_without_referrer(
+    open_page: Open, demo_service: Service, images: ImageServer
+) -> None:
+    page = open_page("about:blank")
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))
+    page.goto(demo_service.url)
+    url = images.photo("cat")
+    rank(page, url)
+    page.locator(".card img").first.scroll_into_view_if_needed()
+    own = urlsplit(demo_service.url).netloc
+    elsewhere = [one for one in asked if urlsplit(one.url).netloc not in (own, "")]  # "": blob
+    assert [one.url for one in elsewhere] == [url]
+    assert all("referer" not in one.all_headers() for one in elsewhere)
+
+
+def test_the_photo_is_sent_small_and_upright(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url)
+    large = picture("cat").resize((3000, 2000))
+    exif = large.getexif()
+    exif[0x0112] = 6  # turned a quarter
+    with page.expect_request("**/rank/stream") as sent:
+        rank(page, "example:cat", encode(large, exif=exif))
+    expect(page.locator("#photo-note")).to_contain_text(re.compile("512 . 768"))
+    assert len(sent.value.post_data or "") < 300_000
+
+
+def test_a_photo_the_browser_cannot_show_is_sent_as_it_is(
+    open_page: Open, demo_service: Service
+) -> None:
+    page = open_page(demo_service.url)
+    rank(page, "example:cat\nexample:coffee", encode(picture("cat"), "HEIF"))
+    expect(page.locator("#photo-note")).to_contain_text("sent as it is")
+    expect(page.locator(".card.scored")).to_have_count(2)
+    expect(page.locator(".card").first).to_contain_text("1")
+
+
+def test_the_key_is_asked_for_when_the_service_wants_one(
+    open_page: Open, serve: Callable[..., Service]
+) -> None:
+    service = serve("efficientnet_lite0", CLIP_API_KEY=KEY)
+    page = open_page(service.url)
+    expect(page.locator("#key")).to_be_hidden()
+    with no_complaint_of(open_page, "401"):
+        rank(page, "example:cat")
+        expect(page.locator("#key")).to_be_focused()
+        expect(page.locator("#error")).to_contain_text("key")
+    page.fill("#key", KEY)
+    page.click("#rank")
+    expect(page.locator(".card.scored")).to_have_count(1)
+    expect(page.locator("#error")).to_be_hidden()
+    expect(page.locator("#curl")).to_contain_text("$CLIP_API_KEY")
+    expect(page.locator("#curl")).not_to_contain_text(KEY)
+
+
+@pytest.mark.parametrize(
+    ("listings", "said"),
+    [
+        ('[{"image_url": "a"}, {"auction_id": "B"}]', "Listing 2"),
+        ('{"items": []}', "has to be a list"),
+        ("[1", "cannot be read"),
+    ],
+)
+def test_listings_that_make_no_sense_are_explained(
+    open_page: Open, demo_service: Service, listings: str, said: str
+) -> None:
+    page = open_page(demo_service.url)
+    page.fill("#listings", listings)
+    expect(page.locator("#listings-note")).to_contain_text(said)
+    assert violations(page) == []
+
+
+def test_stop_stops(open_page: Open, demo_service: Service, images: ImageServer) -> None:
+    page = open_page(demo_service.url)
+    page.set_input_files(
+        "#file",
+        {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": encode(picture("cat"))},
+    )
+    page.fill("#listings", images.url("/slow?s=2.5&stop"))
+    page.click("#rank")
+    page.click("#stop")
+    expect(page.locator("#summary")).to_have_text("Stopped.")
+    expect(page.locator("#rank")).to_be_focused()
+
+
+def test_cards_glide_unless_motion_is_unwanted(open_page: Open, demo_service: Service) -> None:
+    count = """() => {
+        window.glides = 0;
+        const animate = Element.prototype.animate;
+        Element.prototype.animate = function (...how) {
+            glides++;
+            return animate.apply(this, how);
+        };
+    }"""
+    glides = {}
+    for motion in ("reduce", "no-preference"):
+        page = open_page(demo_service.url, motion=motion)
+        page.evaluate(count)
+        rank(page, "example:coffee\nexample:cat")
+        glides[motion] = page.evaluate("glides")
+    assert glides["reduce"] == 0
+    assert glides["no-preference"] > 0

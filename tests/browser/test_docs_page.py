@@ -1,0 +1,40 @@
+"""The page at /docs."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import DESK, PHONE, Scheme
+from tests.browser.test_demo import violations
+from tests.running import Service
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(PHONE, "dark"), (DESK, "light")])
+def test_shows_every_endpoint_and_sends_its_example(
+    open_page: Callable[..., Page], demo_service: Service, width: int, scheme: Scheme
+) -> None:
+    page = open_page(f"{demo_service.url}/docs", width=width, scheme=scheme)
+    document = demo_service.client.get("/docs.json").json()
+    sections = page.locator(".operation")
+    expect(sections).to_have_count(sum(len(item) for item in document["paths"].values()))
+    for section in sections.all():
+        section.locator("summary").click()
+        section.get_by_role("button", name="Send").click()
+        expect(section.locator(".try .row p")).to_contain_text("20")
+        expect(section.locator(".try pre")).not_to_be_empty()
+    ranked = sections.first.locator(".try pre").text_content()
+    assert json.loads(ranked or "")["results"][0]["rank"] == 1
+    assert violations(page) == []
+
+
+def test_is_where_the_root_leads_without_the_demo(
+    open_page: Callable[..., Page], serve: Callable[..., Service]
+) -> None:
+    service = serve(CLIP_DEMO="false")
+    page = open_page(service.url)
+    assert page.url.endswith("/docs")
+    expect(page.locator("h1")).to_have_text("clip-ranker")
+    assert service.client.get("/demo").status_code == 404
+    assert service.client.get("/examples/cat.jpg").status_code == 404
