@@ -40,7 +40,7 @@ def rank(request: RankRequest, advance: Advance, *, model: str | None) -> RankRe
 async def _rank(request: RankRequest, advance: Advance, model: str | None) -> RankResponse:
     settings = get_settings()
     stored = store.load(model or settings.model)
-    encoder = Encoder(stored.graph, stored.preprocess, threads=settings.embed_threads)
+    encoder = Encoder(stored.graph, threads=settings.embed_threads)
 
     async def embed(pixels: Pixels) -> Embedding:
         return await asyncio.to_thread(encoder, pixels)

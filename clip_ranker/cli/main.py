@@ -31,10 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _rank(options, people)
     except UsageError as error:
-        people.print(f"clip_ranker rank: {error}", style="red", markup=False)
+        people.print(f"clip_ranker rank: {error}", style="red", markup=False, soft_wrap=True)
         return USAGE
     except ClipRankerError as error:
-        people.print(f"clip_ranker rank: {error}", style="red", markup=False)
+        people.print(f"clip_ranker rank: {error}", style="red", markup=False, soft_wrap=True)
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -40,7 +40,7 @@ def table(answer: RankResponse, candidates: list[Candidate], console: Console) -
         console.print(ranks)
     for failure in answer.failed:
         why = f"  {plain(failure.auction_id)}: {failure.reason}, {plain(failure.detail)}"
-        console.print(Text("failed", "red").append(why, "default"))
+        console.print(Text("failed", "red").append(why, "default"), soft_wrap=True)
     meta = answer.meta
     seconds = meta.timing_ms.total / 1000
     summary = f"{meta.succeeded} ranked, {meta.failed} failed, {seconds:.1f} s, model {meta.model}"

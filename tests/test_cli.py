@@ -1,0 +1,178 @@
+"""The command line, in this process; once as a process of its own."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clip_ranker import example_pictures
+from clip_ranker.cli import main
+from tests.running import Service
+
+EXAMPLES = example_pictures.FOLDER
+PHOTO = str(EXAMPLES / "cat.jpg")
+
+
+@pytest.fixture
+def listings(tmp_path: Path) -> Path:
+    """Two that can be ranked and one that cannot, with titles that want to be more than text."""
+    path = tmp_path / "listings.json"
+    candidates = [
+        {"auction_id": "A1", "image_url": "example:coffee", "title": "\x1b[31m[bold]赤[/bold]"},
+        {"auction_id": "A2", "image_url": "example:cat", "title": "<script>alert(1)</script>"},
+        {"auction_id": "A3", "image_url": "example:gone", "title": "x"},
+    ]
+    path.write_text(json.dumps({"candidates": candidates}))
+    return path
+
+
+@pytest.fixture
+def tiny(stored: Callable[[str], str]) -> list[str]:
+    """Arguments that run the tiny model in the process."""
+    return ["--model", stored("tiny")]
+
+
+def answer(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """What --json printed, which is nothing but JSON."""
+    parsed: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return parsed
+
+
+def test_asks_a_service_and_prints_its_answer(
+    service: Service, listings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rank", PHOTO, str(listings), "--url", service.url + "/", "--json"]) == 0
+    printed = answer(capsys)
+    assert [result["auction_id"] for result in printed["results"]] == ["A2", "A1"]
+    assert [failure["reason"] for failure in printed["failed"]] == ["download_failed"]
+
+
+def test_ranks_the_same_in_the_process(
+    service: Service, tiny: list[str], listings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rank", PHOTO, str(listings), *tiny, "--json"]) == 0
+    here = answer(capsys)
+    main(["rank", PHOTO, str(listings), "--url", service.url, "--json"])
+    there = answer(capsys)
+    scores = [result["score"] for result in there["results"]]
+    assert [result["score"] for result in here["results"]] == pytest.approx(scores, abs=1e-5)
+
+
+def test_ranks_a_folder(tiny: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rank", PHOTO, str(EXAMPLES), *tiny, "--top-k", "3", "--json"]) == 0
+    printed = answer(capsys)
+    assert [result["rank"] for result in printed["results"]] == [1, 2, 3]
+    assert printed["results"][0]["auction_id"] == "cat.jpg"
+    assert printed["meta"]["candidates"] == len(example_pictures.names())
+
+
+def test_a_folder_may_hold_more_pictures_than_a_request(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(201):
+        (tmp_path / f"{number}.jpg").symlink_to(EXAMPLES / "cat.jpg")
+    assert main(["rank", PHOTO, str(tmp_path), *tiny, "--json"]) == 0
+    assert answer(capsys)["meta"]["succeeded"] == 201
+
+
+def test_the_table_shows_titles_as_text(
+    tiny: list[str], listings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rank", PHOTO, str(listings), *tiny]) == 0
+    shown = capsys.readouterr().out
+    assert "[bold]赤[/bold]" in shown
+    assert "\x1b" not in shown
+    assert re.search(r"1\s+1\.0000\s+A2", shown)
+    assert "A3: download_failed" in shown
+
+
+def test_the_sheet_holds_its_pictures_and_nothing_runs_in_it(
+    tiny: list[str], listings: Path, tmp_path: Path
+) -> None:
+    sheet = tmp_path / "sheet.html"
+    assert main(["rank", PHOTO, str(listings), *tiny, "--html", str(sheet)]) == 0
+    page = sheet.read_text()
+    assert page.count("data:image/jpeg;base64,") == 3  # the photo and two listings
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script" not in page
+    assert not re.search(r"(?:src|href)=.?https?:", page)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["{photo}", "{listings}", "--top-k", "0"], 2, "not between 1"),
+        (["{photo}", "{listings}", "--image-resize", "x"], 2, "not a whole number"),
+        (["{photo}", "{folder}", "--url", "http://localhost:1"], 2, "leave --url out"),
+        (["{photo}", "{listings}", "--url", "u", "--model", "m"], 2, "--model goes without --url"),
+        (["{photo}", "{listings}", "--url", "http://localhost:1"], 1, "cannot be reached"),
+        (["{photo}", "{listings}", "--url", "nonsense"], 1, "not a URL"),
+        (["{photo}", "{listings}", "--model", "nobody"], 1, "no model 'nobody'"),
+        (["{folder}/nope.jpg", "{listings}"], 1, "PHOTO: .*cannot be read"),
+        (["{listings}", "{listings}"], 1, "query_image_base64: not a"),
+        (["{photo}", "{folder}/nope.json"], 1, "LISTINGS: .*cannot be read"),
+        (["{photo}", "{photo}"], 1, "is not JSON"),
+        (["{photo}", "{empty}"], 1, "holds no picture"),
+        (["{photo}", "{wrong}"], 1, "listing 2: image_url: Field required"),
+        (["{photo}", "{listings}", "--html", "{folder}/no/where.html"], 1, "cannot be written"),
+    ],
+)
+def test_says_what_is_wrong(
+    tiny: list[str],
+    listings: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    said: str,
+) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "wrong.json").write_text('[{"auction_id":"A","image_url":"u"},{"auction_id":"B"}]')
+    places = {
+        "photo": PHOTO,
+        "listings": listings,
+        "folder": EXAMPLES,
+        "empty": tmp_path / "empty",
+        "wrong": tmp_path / "wrong.json",
+    }
+    filled = [argument.format(**places) for argument in arguments]
+    if "--url" not in filled and "--model" not in filled:
+        filled += tiny
+    try:
+        ended = main(["rank", *filled])
+    except SystemExit as error:
+        ended = error.code
+    assert ended == code
+    assert re.search(said, capsys.readouterr().err.replace("\n", " "))
+
+
+def test_nothing_ranked_has_a_code_of_its_own(tiny: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "listings.json"
+    path.write_text('[{"auction_id": "A1", "image_url": "example:gone"}]')
+    assert main(["rank", PHOTO, str(path), *tiny]) == 3
+
+
+def test_the_key_comes_from_the_environment(
+    serve: Callable[..., Service],
+    listings: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = serve(CLIP_API_KEY="secret").url
+    monkeypatch.delenv("CLIP_API_KEY", raising=False)
+    assert main(["rank", PHOTO, str(listings), "--url", url]) == 1
+    assert "CLIP_API_KEY" in capsys.readouterr().err
+    monkeypatch.setenv("CLIP_API_KEY", "secret")
+    assert main(["rank", PHOTO, str(listings), "--url", url]) == 0
+
+
+def test_help_teaches() -> None:
+    command = [sys.executable, "-m", "clip_ranker", "rank", "--help"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    for word in ("PHOTO", "LISTINGS", "--html", "examples:", "exit codes:", "CLIP_API_KEY"):
+        assert word in shown
