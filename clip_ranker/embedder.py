@@ -64,12 +64,7 @@ class Embedder:
             ask_pid: asks the other process for its process id; raises likewise.
         """
         self._call, self._ask_pid = call, ask_pid
-        self._look()
-
-    def _look(self) -> None:
-        self._well.clear()
-        if self._probing is None:
-            self._probing = asyncio.create_task(self._probe())
+        self._probing = asyncio.create_task(self._probe())
 
     async def close(self) -> None:
         """Stops looking."""
@@ -96,7 +91,7 @@ class Embedder:
                 return await self._bounded(pixels)
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
-            self._look()
+            self._well.clear()
             raise EmbedderUnavailableError(
                 "the model stopped and is starting again, try again in a few seconds"
             ) from error
@@ -124,12 +119,14 @@ class Embedder:
             return False
 
     async def _probe(self) -> None:
-        try:
-            while not self.well:
-                if await self._try():
-                    await self._teach()
-        finally:
-            self._probing = None
+        """Looks for the process, then keeps an eye on it: nobody may call it for hours."""
+        while True:
+            if self.well and self._alive():
+                await asyncio.sleep(PROBE_PAUSE_S)
+                continue
+            self._well.clear()
+            if await self._try():
+                await self._teach()
 
     async def _try(self) -> bool:
         try:

@@ -112,6 +112,7 @@ def test_the_container_can_do_little(service: httpx.Client) -> None:
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["Memory"] > 0
     assert host["PidsLimit"] > 0
+    assert found["Config"]["StopTimeout"] > 60  # the deadline of a request
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
     assert not host["PortBindings"]
     assert not any(found["NetworkSettings"]["Ports"].values())
