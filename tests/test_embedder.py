@@ -124,7 +124,6 @@ def test_a_hung_process_is_killed_and_calls_are_refused_meanwhile(remote: Remote
 
 def test_one_call_at_a_time(remote: Remote) -> None:
     async def scenario() -> None:
-        embedder = await started(remote)
         out = most = 0
 
         async def counting(pixels: Pixels) -> Embedding:
@@ -135,6 +134,7 @@ def test_one_call_at_a_time(remote: Remote) -> None:
             out -= 1
             return np.ones((len(pixels), 4), np.float32)
 
+        embedder = Embedder(PREPROCESS, timeout_s=0.3)
         embedder.connect(counting, remote.pid)
         await embedder.wait_until_well()
         await asyncio.gather(*(embedder(ONE) for _ in range(10)))
