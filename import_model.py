@@ -9,7 +9,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+if TYPE_CHECKING:
+    from clip_ranker.importing.parity import Parity
+    from clip_ranker.importing.sources import Source
+
+INT8 = "int8"
 EPILOG = """\
 examples:
   python import_model.py                         the default, ViT-B-32 / laion2b_s34b_b79k
@@ -17,6 +23,7 @@ examples:
   python import_model.py --pretrained b32.safetensors
                                                  weights you have as a file
   python import_model.py --model ViT-B-16-SigLIP --pretrained webli
+  python import_model.py --precision int8        the default in 8 bits, as openclip_vit_b32_int8
   python import_model.py --weights random        the default's shape and speed, no meaning
 
 The service answers with CLIP_MODEL, by default openclip_vit_b32.
@@ -30,7 +37,7 @@ def main() -> int:
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):
         from clip_ranker import store
-        from clip_ranker.importing import export, parity, sources
+        from clip_ranker.importing import sources
         from clip_ranker.importing.errors import ImportRefusedError
     try:
         if options.starter:
@@ -45,20 +52,22 @@ def main() -> int:
             with _step(f"loading {model}, {pretrained} weights"):
                 source = sources.from_open_clip(model, pretrained)
         digest = source.digest()
+        if options.precision == INT8:
+            name, digest = options.name or f"{name}_{INT8}", f"{digest}-{INT8}"
         known = store.find(name, digest, source.preprocess)
         if known is not None:
             print(f"already in the store: {known}")
             return 0
         with tempfile.TemporaryDirectory() as folder:
             graph = Path(folder) / store.GRAPH
-            with _step("exporting to ONNX"):
-                export.export(source, graph)
-            with _step("comparing with the source on real photographs"):
-                result = parity.check(source, graph)
+            result = _export(source, graph)
+            measured = {"worst_cosine": result.worst_cosine}
             print(
                 f"  worst cosine {result.worst_cosine:.7f}, different pixels "
                 f"{result.different_pixels}, on {result.pictures} photographs"
             )
+            if options.precision == INT8:
+                graph, measured = _quantise(graph, source)
             with _step("storing"):
                 tag = store.save(
                     name,
@@ -67,12 +76,49 @@ def main() -> int:
                     dim=result.dim,
                     source=source.description,
                     digest=digest,
+                    measured=measured,
                 )
     except ImportRefusedError as error:
         print(f"import_model: {error}", file=sys.stderr)
         return 1
     print(f"stored {tag}")
     return 0
+
+
+def _export(source: "Source", graph: Path) -> "Parity":
+    """Writes the leanest graph that gives what its source gives.
+
+    Raises:
+        ImportRefusedError: not even the plain one does.
+    """
+    from clip_ranker.importing import export, lean, parity
+    from clip_ranker.importing.errors import ImportRefusedError
+
+    for name, tower in lean.towers(source).items():
+        with _step(f"exporting to ONNX, {name} graph"):
+            export.export(tower, export.two_pictures(source.preprocess), graph)
+        try:
+            with _step("comparing with the source on real photographs"):
+                return parity.check(source, graph)
+        except ImportRefusedError as error:
+            refused = error
+            print(f"  {error}")
+    raise refused
+
+
+def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
+    """Writes the graph in 8 bits beside the exact one; answers its path and how far it agrees.
+
+    Raises:
+        ImportRefusedError: rankings would not be the same.
+    """
+    from clip_ranker.importing import quantise
+
+    quantised = graph.with_name("int8.onnx")
+    with _step("quantising, and comparing rankings of real photographs"):
+        agreement = quantise.quantise(graph, quantised, source.preprocess).as_dict()
+    print("  against fp32: " + ", ".join(f"{name} {value}" for name, value in agreement.items()))
+    return quantised, agreement
 
 
 def _pretrained(options: argparse.Namespace) -> str:
@@ -121,6 +167,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     weights.add_argument(
         "--weights", choices=["random"], help="random weights: right shape and speed, no meaning"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", INT8],
+        default="fp32",
+        help="int8: about half the time and a quarter of the memory, refused where rankings of "
+        "real photographs would change",
     )
     parser.add_argument("--name", help="name in the store (default: made from the model's)")
     return parser

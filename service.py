@@ -41,7 +41,7 @@ class ClipEmbedder:
     stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
 
     def __init__(self) -> None:
-        self._encoder = Encoder(model.graph, model.preprocess, threads=settings.embed_threads)
+        self._encoder = Encoder(model.graph, threads=settings.embed_threads)
 
     @bentoml.api(batchable=True, max_batch_size=settings.max_batch_size, max_latency_ms=NEVER_MS)
     def embed(self, pixels: np.ndarray) -> np.ndarray:

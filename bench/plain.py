@@ -3,7 +3,11 @@
 import sys
 from pathlib import Path
 
+import torch
+
 from clip_ranker.importing import export, sources
 
 if __name__ == "__main__":
-    export.export(sources.from_open_clip("ViT-B-32", sources.RANDOM), Path(sys.argv[1]))
+    source = sources.from_open_clip("ViT-B-32", sources.RANDOM)
+    example = torch.zeros((2, 3, source.preprocess.height, source.preprocess.width))
+    export.export(source.tower, example, Path(sys.argv[1]))

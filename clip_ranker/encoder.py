@@ -7,20 +7,17 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from clip_ranker.images import Preprocess
-
 
 class Encoder:
     """A loaded image tower.
 
     Args:
-        graph: the ONNX file; input float32 (batch, 3, height, width), output (batch, dim) of
-            unit length.
-        preprocess: the model's; mean and std are used here.
+        graph: the ONNX file; input uint8 (batch, height, width, 3), output (batch, dim) of unit
+            length. Normalisation is inside.
         threads: of the session; 0 is one a processor this process may use.
     """
 
-    def __init__(self, graph: Path, preprocess: Preprocess, *, threads: int = 0) -> None:
+    def __init__(self, graph: Path, *, threads: int = 0) -> None:
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
         available = set(ort.get_available_providers())
@@ -29,10 +26,6 @@ class Encoder:
         ]
         self._session = ort.InferenceSession(graph, options, providers=providers)
         self._input = self._session.get_inputs()[0].name
-        mean = np.asarray(preprocess.mean, np.float32)
-        std = np.asarray(preprocess.std, np.float32)
-        self._scale = (1 / (255 * std)).astype(np.float32)
-        self._shift = (-mean / std).astype(np.float32)
 
     def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Embeds a batch.
@@ -43,7 +36,5 @@ class Encoder:
         Returns:
             float32 of shape (batch, dim), each row of unit length.
         """
-        normalised = pixels.astype(np.float32) * self._scale + self._shift
-        batch = np.ascontiguousarray(normalised.transpose(0, 3, 1, 2))
-        (embeddings,) = self._session.run(None, {self._input: batch})
+        (embeddings,) = self._session.run(None, {self._input: pixels})
         return np.asarray(embeddings, np.float32)

@@ -1,10 +1,12 @@
 """Guarded downloads of pictures from URLs that strangers send."""
 
 import asyncio
+import math
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
+import anyio
 import httpcore
 import httpx
 
@@ -95,26 +97,54 @@ class Fetcher:
             TooLargeError: the body is over the limit.
         """
         checked = self._policy.check(url)
-        async with self._slots.hold(host_of(checked)), AsyncExitStack() as held:
-            try:
-                body = await self._attempt(checked, held)
-            except _WorthRetryingError:
-                await held.aclose()
-                try:
-                    body = await self._attempt(checked, held)
-                except _WorthRetryingError as error:
-                    raise error.failure from error
-            yield body
+        body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        scope = anyio.CancelScope()
+        lease = asyncio.create_task(self._lease(checked, body, scope))
+        try:
+            yield await body
+        finally:
+            scope.cancel()
+            del lease  # until here, or it might be collected with the download under way
 
     async def close(self) -> None:
         """Closes the connections."""
         self._resolver.close()
         await self._transport.aclose()
 
+    async def _lease(
+        self, url: httpx.URL, body: asyncio.Future[bytes], scope: anyio.CancelScope
+    ) -> None:
+        """Downloads, and keeps the place until the scope is cancelled.
+
+        In a task of its own, for httpcore cleans up behind anyio's shields, which asyncio's own
+        cancellation breaks through: a connection would stay open for ever.
+        """
+        with scope:
+            async with self._slots.hold(host_of(url)), AsyncExitStack() as held:
+                try:
+                    done = await self._download(url, held)
+                except Exception as error:  # noqa: BLE001 raised again where the body is awaited
+                    if not body.done():
+                        body.set_exception(error)
+                    return
+                if not body.done():
+                    body.set_result(done)
+                await anyio.sleep_forever()
+
+    async def _download(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
+        try:
+            return await self._attempt(url, held)
+        except _WorthRetryingError:
+            await held.aclose()
+        try:
+            return await self._attempt(url, held)
+        except _WorthRetryingError as error:
+            raise error.failure from error
+
     async def _attempt(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
         limit_s = self._settings.download_timeout_s
         try:
-            async with asyncio.timeout(limit_s) as deadline:
+            with anyio.fail_after(limit_s) as deadline:
                 return await self._follow(url, held, deadline)
         except TimeoutError as error:
             failure = TimedOutError(f"no complete answer within {limit_s:g} s")
@@ -123,7 +153,7 @@ class Fetcher:
             raise _WorthRetryingError(DownloadFailedError(_explain(error))) from error
 
     async def _follow(
-        self, url: httpx.URL, held: AsyncExitStack, deadline: asyncio.Timeout
+        self, url: httpx.URL, held: AsyncExitStack, deadline: anyio.CancelScope
     ) -> bytes:
         for _ in range(self._settings.max_redirects + 1):
             request = httpx.Request("GET", url, headers=HEADERS)
@@ -140,7 +170,7 @@ class Fetcher:
         raise DownloadFailedError(f"more than {self._settings.max_redirects} redirects")
 
     async def _body(
-        self, response: httpx.Response, held: AsyncExitStack, deadline: asyncio.Timeout
+        self, response: httpx.Response, held: AsyncExitStack, deadline: anyio.CancelScope
     ) -> bytes:
         status = response.status_code
         if status in RETRIED_STATUS:
@@ -168,14 +198,13 @@ class Fetcher:
 
 
 async def _enter(
-    held: AsyncExitStack, bodies: asyncio.Semaphore, deadline: asyncio.Timeout
+    held: AsyncExitStack, bodies: asyncio.Semaphore, deadline: anyio.CancelScope
 ) -> None:
     """Waits for a place among the big bodies, which is not the server's fault."""
-    loop = asyncio.get_running_loop()
-    left_s = (deadline.when() or 0) - loop.time()
-    deadline.reschedule(None)
+    left_s = deadline.deadline - anyio.current_time()
+    deadline.deadline = math.inf
     await held.enter_async_context(bodies)
-    deadline.reschedule(loop.time() + left_s)
+    deadline.deadline = anyio.current_time() + left_s
 
 
 def _explain(error: httpx.TransportError) -> str:

@@ -12,7 +12,7 @@ from bentoml.exceptions import BentoMLException, NotFound
 from clip_ranker.errors import ModelNotFoundError
 from clip_ranker.images import Preprocess
 
-FORMAT = 1
+FORMAT = 2
 """Raised when an older service could not feed what a newer import stores."""
 GRAPH = "model.onnx"
 
@@ -80,9 +80,18 @@ def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
 
 
 def save(
-    name: str, graph: Path, preprocess: Preprocess, *, dim: int, source: str, digest: str
+    name: str,
+    graph: Path,
+    preprocess: Preprocess,
+    *,
+    dim: int,
+    source: str,
+    digest: str,
+    measured: dict[str, float],
 ) -> str:
     """Stores a model and removes older ones of the same name and weights.
+
+    ``measured`` is what its import found, for people.
 
     Returns:
         Its tag, ``name:version``.
@@ -94,6 +103,7 @@ def save(
         "dim": dim,
         "source": source,
         "digest": digest,
+        "measured": measured,
     }
     with bentoml.models.create(name, module="onnxruntime", metadata=metadata) as model:
         shutil.copyfile(graph, model.path_of(GRAPH))

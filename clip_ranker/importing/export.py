@@ -3,19 +3,25 @@
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
-from clip_ranker.importing.sources import Source
+from clip_ranker.images import Preprocess
 
 
-def export(source: Source, path: Path) -> None:
-    """Writes the tower with a batch of any size, input ``pixels``, output ``embeddings``."""
-    shape = (2, 3, source.preprocess.height, source.preprocess.width)
+def export(tower: nn.Module, example: Tensor, path: Path) -> None:
+    """Writes the tower with a batch of any size, input ``pixels``, output ``embeddings``.
+
+    Args:
+        tower: from a batch of pixels to a batch of embeddings.
+        example: a batch of two; only its shape and dtype count.
+        path: of the file.
+    """
     # The fused multi-head attention of torch's own fast path has no ONNX form.
     torch.backends.mha.set_fastpath_enabled(False)
     with torch.no_grad():
         torch.onnx.export(
-            source.tower,
-            (torch.zeros(shape),),
+            tower.eval(),
+            (example,),
             path,
             input_names=["pixels"],
             output_names=["embeddings"],
@@ -24,3 +30,8 @@ def export(source: Source, path: Path) -> None:
             external_data=False,
             verbose=False,
         )
+
+
+def two_pictures(preprocess: Preprocess) -> Tensor:
+    """An example for ``export``: uint8 (2, height, width, 3)."""
+    return torch.zeros((2, preprocess.height, preprocess.width, 3), dtype=torch.uint8)

@@ -43,7 +43,7 @@ def check(source: Source, graph: Path) -> Parity:
     Raises:
         ImportRefusedError: a pixel differs, or a cosine is under ``MIN_COSINE``; with the numbers.
     """
-    encoder = Encoder(graph, source.preprocess)
+    encoder = Encoder(graph)
     cosines: list[float] = []
     different = 0
     for picture in photographs():

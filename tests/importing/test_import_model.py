@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from clip_ranker import store
 from clip_ranker.encoder import Encoder
-from clip_ranker.importing import export, parity, sources
+from clip_ranker.importing import export, lean, parity, sources
 from clip_ranker.importing.errors import ImportRefusedError
 from tests.conftest import ROOT, run_import
 
@@ -26,7 +26,7 @@ def tiny() -> sources.Source:
 @pytest.fixture(scope="module")
 def graph(tiny: sources.Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("graph") / "model.onnx"
-    export.export(tiny, path)
+    export.export(lean.towers(tiny)["lean"], export.two_pictures(tiny.preprocess), path)
     return path
 
 
@@ -69,8 +69,8 @@ def test_a_local_checkpoint_brings_its_own_weights(
         assert torch.allclose(source.tower(batch), clip.encode_image(batch, normalize=True))
 
 
-def test_the_batch_is_dynamic_and_rows_have_unit_length(tiny: sources.Source, graph: Path) -> None:
-    encoder = Encoder(graph, tiny.preprocess)
+def test_the_batch_is_dynamic_and_rows_have_unit_length(graph: Path) -> None:
+    encoder = Encoder(graph)
     pixels = np.random.default_rng(0).integers(0, 256, (17, 64, 64, 3), np.uint8)
     together = encoder(pixels)
     one_by_one = np.concatenate([encoder(pixels[n : n + 1]) for n in range(17)])

@@ -1,0 +1,113 @@
+"""8 bits pass when rankings stay what they were, and are refused when they do not."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from clip_ranker.encoder import Encoder
+from clip_ranker.importing import export, gate, lean, quantise, sources
+from clip_ranker.importing.errors import ImportRefusedError
+from tests.conftest import ROOT
+
+
+@pytest.fixture(scope="module")
+def tiny() -> sources.Source:
+    return sources.from_open_clip(str(ROOT / "tests/models/tiny.json"), "random")
+
+
+@pytest.fixture(scope="module")
+def graph(tiny: sources.Source, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("graph") / "model.onnx"
+    export.export(lean.towers(tiny)["lean"], export.two_pictures(tiny.preprocess), path)
+    return path
+
+
+def _coarse(graph: Path, path: Path) -> Path:
+    """Weights of three values: what a bad quantisation does to a model."""
+    model = onnx.load(graph)
+    for tensor in model.graph.initializer:
+        weight = numpy_helper.to_array(tensor)
+        if weight.ndim == 2 and weight.dtype == np.float32:
+            step = np.abs(weight).max()
+            coarse = np.round(weight / step) * step
+            tensor.CopyFrom(numpy_helper.from_array(coarse, tensor.name))
+    onnx.save(model, path)
+    return path
+
+
+def test_random_weights_pass_and_the_numbers_come_back(
+    tiny: sources.Source, graph: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "int8.onnx"
+    agreement = quantise.quantise(graph, path, tiny.preprocess)
+    gate.check(agreement)
+    assert 0.99 <= agreement.worst_cosine < 1
+    kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
+    assert onnx.TensorProto.INT8 in kinds
+
+
+def test_weights_use_seven_bits(tiny: sources.Source, graph: Path, tmp_path: Path) -> None:
+    path = tmp_path / "int8.onnx"
+    quantise.quantise(graph, path, tiny.preprocess)
+    weights = [
+        numpy_helper.to_array(tensor)
+        for tensor in onnx.load(path).graph.initializer
+        if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2
+    ]
+    assert weights
+    assert max(int(np.abs(weight.astype(int)).max()) for weight in weights) <= 64
+
+
+def test_a_pictures_vector_does_not_depend_on_its_neighbours(
+    tiny: sources.Source, graph: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "int8.onnx"
+    quantise.quantise(graph, path, tiny.preprocess)
+    encoder = Encoder(path)
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 64, 64, 3), np.uint8)
+    pixels[1] = 255
+    assert np.allclose(encoder(pixels)[:1], encoder(pixels[:1]), atol=1e-6)
+
+
+def test_layers_left_in_float_are_those_asked_for(graph: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    layers = quantise.by_outliers(graph, pixels)
+    quantise.in_8_bits(graph, tmp_path / "int8.onnx", pixels, layers[:3])
+    model = onnx.load(tmp_path / "int8.onnx")
+    floats = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    kept = {node.name for node in model.graph.node if floats & set(node.input[1:])}
+    assert set(layers[:3]) <= kept
+
+
+def test_coarse_weights_are_refused_with_the_numbers(
+    tiny: sources.Source, graph: Path, tmp_path: Path
+) -> None:
+    coarse = Encoder(_coarse(graph, tmp_path / "coarse.onnx"))
+    agreement = gate.measure(Encoder(graph), coarse, tiny.preprocess)
+    with pytest.raises(ImportRefusedError, match=r"worst_cosine \S+ \(at least 0\.99\).*tau"):
+        gate.check(agreement)
+
+
+def test_agreement_counts_what_it_says() -> None:
+    wanted = np.array([[0.9, 0.8, 0.7, 0.1]], np.float32)
+    swapped = np.array([[0.8, 0.9, 0.7, 0.1]], np.float32)
+    assert gate.agreement(wanted, wanted, worst_cosine=1) == gate.Agreement(1, 1, 1, 1)
+    other = gate.agreement(wanted, swapped, worst_cosine=1)
+    assert (other.top_1, other.top_10) == (0, 1)
+    assert other.kendall_tau == pytest.approx(4 / 6)
+    tie = np.array([[0.9, 0.899, 0.7, 0.1]], np.float32)
+    assert gate.agreement(tie, swapped, worst_cosine=1).top_1 == 1
+
+
+@pytest.mark.parametrize("name", ["worst_cosine", "top_1", "top_10", "kendall_tau"])
+def test_each_bar_alone_refuses(name: str) -> None:
+    from dataclasses import replace
+
+    perfect = gate.Agreement(1, 1, 1, 1)
+    gate.check(perfect)
+    for bad in (0.5, float("nan")):
+        with pytest.raises(ImportRefusedError, match=name):
+            gate.check(replace(perfect, **{name: bad}))
