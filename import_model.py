@@ -107,14 +107,15 @@ def _export(source: "Source", graph: Path) -> "Parity":
 
 
 def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
-    """Writes the graph in 8 bits beside the exact one; answers its path and how far it agrees.
+    """Writes the graph in 8 bits into a folder of its own; answers its path and how it agrees.
 
     Raises:
         ImportRefusedError: rankings would not be the same.
     """
     from clip_ranker.importing import quantise
 
-    quantised = graph.with_name("int8.onnx")
+    quantised = graph.parent / INT8 / graph.name
+    quantised.parent.mkdir()
     with _step("quantising, and comparing rankings of real photographs"):
         agreement = quantise.quantise(graph, quantised, source.preprocess).as_dict()
     print("  against fp32: " + ", ".join(f"{name} {value}" for name, value in agreement.items()))

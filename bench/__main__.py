@@ -26,7 +26,8 @@ def main() -> int:
     parser.add_argument("--into", type=Path, help="folder of the report (default: bench)")
     options = parser.parse_args()
     prepare()
-    figures = {}
+    folder = options.into or (WORK / "quick" if options.quick else report.FOLDER)
+    folder.mkdir(parents=True, exist_ok=True)
     with processes.image_server(WORK / "pictures") as port:
         bench = Bench(
             WORK / "pictures",
@@ -37,13 +38,11 @@ def main() -> int:
         )
         try:
             for name in options.only:
-                figures[name] = SCENARIOS[name](bench)
-                print(name, figures[name], flush=True)
+                figures = SCENARIOS[name](bench)
+                print(name, figures, flush=True)
+                report.save({name: figures}, folder)
         finally:
             bench.close()
-    folder = options.into or (WORK / "quick" if options.quick else report.FOLDER)
-    folder.mkdir(parents=True, exist_ok=True)
-    report.save(figures, folder)
     print(f"written: {folder / 'RESULTS.md'}")
     return 0
 

@@ -117,7 +117,10 @@ def _body(query: str, urls: list[str]) -> dict:
 
 
 def ours(port: int, **settings: str) -> Service:
-    """The service of this repository, by default with default settings, let at the image server."""
+    """The service of this repository, let at the image server, with all the time it wants.
+
+    Sixteen clients with fifty pictures each come close to the default limit of a request.
+    """
     hosts = ",".join(f"{host}:{port}" for host in HOSTS)
     return Service(
         "bentoml",
@@ -126,6 +129,7 @@ def ours(port: int, **settings: str) -> Service:
         "{port}",
         CLIP_MODEL=MODEL,
         CLIP_ALLOW_PRIVATE_HOSTS=hosts,
+        CLIP_REQUEST_TIMEOUT_S="600",
         **settings,
     )
 

@@ -15,6 +15,8 @@ from clip_ranker.images import Preprocess
 FORMAT = 2
 """Raised when an older service could not feed what a newer import stores."""
 GRAPH = "model.onnx"
+WEIGHTS = ".data"
+"""Behind the graph's name: the file of its weights."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def save(
         "measured": measured,
     }
     with bentoml.models.create(name, module="onnxruntime", metadata=metadata) as model:
-        shutil.copyfile(graph, model.path_of(GRAPH))
+        for part in (graph, graph.with_name(graph.name + WEIGHTS)):
+            shutil.copyfile(part, model.path_of(part.name))
     for older in bentoml.models.list(name):
         if older.tag != model.tag and older.info.metadata.get("digest") == digest:
             bentoml.models.delete(older.tag)

@@ -6,7 +6,7 @@ import random
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 
 import psutil
@@ -262,6 +262,49 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
     run(server, scenario, download_timeout_s=0.3)
 
 
+async def everything_is_given_back(fetcher: Fetcher) -> None:
+    """Waits for what was given up last to be cleaned up, then looks for what was not."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=10)
+    pool = fetcher._transport._pool
+    assert pool._requests == []
+    assert all(connection.is_idle() for connection in pool.connections), pool.connections
+
+
+class CancelledAtStep:
+    """Awaits a coroutine and cancels it as it is woken for the n-th time."""
+
+    def __init__(self, coroutine: Coroutine[object, object, object], step: int) -> None:
+        self._inner = coroutine.__await__()
+        self._left = step
+
+    def __await__(self) -> Generator[object, object, object]:
+        waiting = next(self._inner)
+        while True:
+            sent = yield waiting
+            self._left -= 1
+            try:
+                if self._left == 0:
+                    waiting = self._inner.throw(asyncio.CancelledError())
+                else:
+                    waiting = self._inner.send(sent)
+            except StopIteration as end:
+                return end.value
+
+
+def test_a_download_cancelled_at_any_step_gives_its_connection_back(server: RawServer) -> None:
+    server.says("/", OK + b"Content-Length: 300000\r\n\r\n" + b"x" * 300_000)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        for step in range(1, 80):
+            with suppress(asyncio.CancelledError):
+                await CancelledAtStep(get(fetcher, server, "/"), step)
+            await everything_is_given_back(fetcher)
+
+    run(server, scenario, max_download_bytes=300_000, download_timeout_s=30)
+
+
 def test_downloads_given_up_at_any_moment_leave_nothing_behind(server: RawServer) -> None:
     server.says("/", OK + b"Content-Length: 100000\r\n\r\n" + b"x" * 100_000)
     server.acts["/drip"] = drip(b"1\r\nx\r\n", 0.002)
@@ -282,11 +325,7 @@ def test_downloads_given_up_at_any_moment_leave_nothing_behind(server: RawServer
 
         for _ in range(20):
             await asyncio.gather(*(one() for _ in range(50)))
-        while fetcher._slots._free < 64:  # what was given up last is still cleaning up
-            await asyncio.sleep(0)
-        pool = fetcher._transport._pool
-        assert pool._requests == []
-        assert all(connection.is_idle() for connection in pool.connections), pool.connections
+        await everything_is_given_back(fetcher)
         assert len(await get(fetcher, server, "/")) == 100_000
 
     files = psutil.Process().num_fds()

@@ -11,6 +11,8 @@ from clip_ranker.images import Preprocess
 def export(tower: nn.Module, example: Tensor, path: Path) -> None:
     """Writes the tower with a batch of any size, input ``pixels``, output ``embeddings``.
 
+    Weights go into a second file, of the same name and ``.data``.
+
     Args:
         tower: from a batch of pixels to a batch of embeddings.
         example: a batch of two; only its shape and dtype count.
@@ -27,7 +29,7 @@ def export(tower: nn.Module, example: Tensor, path: Path) -> None:
             output_names=["embeddings"],
             dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
             dynamo=True,
-            external_data=False,
+            external_data=True,  # ONNX Runtime maps such weights instead of reading them in
             verbose=False,
         )
 

@@ -71,6 +71,7 @@ def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], in_float: li
         pictures: uint8 (n, height, width, 3), to fix the ranges of activations on.
         in_float: names of nodes.
     """
+    path.with_name(path.name + ".data").unlink(missing_ok=True)  # onnx would append to it
     quantize_static(
         graph,
         path,
@@ -82,6 +83,7 @@ def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], in_float: li
         reduce_range=True,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
+        use_external_data_format=True,
         extra_options={"MatMulConstBOnly": True},
     )
 
