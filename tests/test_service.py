@@ -17,11 +17,12 @@ CAT = PHOTOS["cat"]
 
 
 def test_the_answer_has_the_documented_shape(service: Service, images: ImageServer) -> None:
+    coffee, cat = (images.put(f"/shape/{name}", PHOTOS[name]) for name in ("coffee", "cat"))
     answer = service.ranked(
-        query=CAT,
+        query=CAT + b"a few bytes that no cache has seen",
         candidates=[
-            {"auction_id": "A1", "image_url": images.photo("coffee"), "title": "コーヒー"},
-            {"auction_id": "A2", "image_url": images.photo("cat"), "title": None},
+            {"auction_id": "A1", "image_url": coffee, "title": "コーヒー"},
+            {"auction_id": "A2", "image_url": cat, "title": None},
             {"auction_id": "A9", "image_url": images.url("/missing.jpg")},
         ],
         top_k=50,
