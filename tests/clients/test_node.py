@@ -1,6 +1,9 @@
 """The TypeScript client and the Expo example's logic, by Node's own test runner."""
 
+import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +12,9 @@ import pytest
 
 from tests.running import Service
 
-CLIENTS = Path(__file__).parent.parent.parent / "clients"
+ROOT = Path(__file__).parent.parent.parent
+CLIENTS = ROOT / "clients"
+DOCS = ROOT / "docs"
 KEY = "key-of-the-tests-only"
 
 
@@ -39,3 +44,20 @@ def test_the_example_bundles_for_both_phones() -> None:
     npm("expo", "run", "bundle", CI="1", EXPO_OFFLINE="1", EXPO_NO_TELEMETRY="1")
     bundles = [path.parent.name for path in (CLIENTS / "expo" / "dist").rglob("*.hbc")]
     assert sorted(bundles) == ["android", "ios"]
+
+
+def test_the_code_in_the_documents_compiles() -> None:
+    folder = CLIENTS / "expo" / "build" / "documents"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for page in (DOCS / "ja.md", CLIENTS / "typescript" / "README.md"):
+        blocks = re.findall(r"^```ts\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+        assert blocks
+        for number, block in enumerate(blocks):
+            (folder / f"{page.stem}-{number}.ts").write_text(block)
+    settings = {"extends": "../../tsconfig.json", "include": ["*.ts"]}
+    settings["compilerOptions"] = {
+        "paths": {"clip-ranker-client": ["../../../typescript/src/index.ts"]}
+    }
+    (folder / "tsconfig.json").write_text(json.dumps(settings))
+    npm("expo", "run", "check", "--", "--project", "build/documents")

@@ -166,7 +166,7 @@ function working(on) {
   $("stop").hidden = !on;
   $("progress").hidden = !on;
   $("grid").ariaBusy = String(on);
-  if (focused) $(on ? "stop" : "rank").focus();
+  if (focused) $(on ? "stop" : "rank").focus({ preventScroll: true });
 }
 
 function progress({ done, candidates }) {

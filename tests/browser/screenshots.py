@@ -1,0 +1,63 @@
+"""Writes docs/screenshots: ``make screenshots``. Small, so that a repository can hold them."""
+
+import io
+import shutil
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.chromium import launch
+from tests.browser.conftest import DESK, PHONE, Scheme
+from tests.conftest import run_import
+from tests.running import Service
+
+FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+COLOURS = 256
+HEIGHTS = {PHONE: 844, DESK: 960}
+
+
+def main() -> None:
+    """Serves, and takes every picture anew."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    run_import("--starter").check_returncode()
+    with Service({"CLIP_MODEL": "efficientnet_lite0"}) as service, sync_playwright() as playwright:
+        browser = launch(playwright)
+        for name, width, locale, scheme in (
+            ("desk-en-light", DESK, "en-GB", "light"),
+            ("desk-ja-dark", DESK, "ja-JP", "dark"),
+            ("phone-ja-light", PHONE, "ja-JP", "light"),
+            ("phone-en-dark", PHONE, "en-GB", "dark"),
+        ):
+            page = _page(browser, width, locale, scheme)
+            page.goto(service.url)
+            page.click("#example")
+            page.wait_for_selector("#preview:not([hidden])")
+            page.click("#rank")
+            page.wait_for_selector("#after:not([hidden])")
+            page.wait_for_load_state("networkidle")
+            _save(page, name)
+        page = _page(browser, DESK, "en-GB", "light")
+        page.goto(f"{service.url}/docs")
+        page.wait_for_selector(".operation")
+        _save(page, "api-en-light")
+        browser.close()
+
+
+def _page(browser: Browser, width: int, locale: str, scheme: Scheme) -> Page:
+    return browser.new_page(
+        viewport={"width": width, "height": HEIGHTS[width]},
+        locale=locale,
+        color_scheme=scheme,
+        reduced_motion="reduce",
+    )
+
+
+def _save(page: Page, name: str) -> None:
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+
+
+if __name__ == "__main__":
+    main()
