@@ -8,7 +8,7 @@ SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-redis test-clients test-browser screenshots bench image test-deploy lint format types clean pin
+.PHONY: help run test test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's re
 
 image: $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32)
 	@deploy/image.sh $(BIN)
+
+test-faults: $(VENV)/.dev ## minutes of dying servers, clients and embedders, and the most memory (FAULTS_S=180)
+	$(BIN)/bandit --quiet --recursive --severity-level medium clip_ranker service.py import_model.py
+	$(BIN)/python -m pytest tests/faults $(ARGS)
 
 test-deploy: $(VENV)/.dev ## prove the image, compose and Caddy with a real Docker engine
 	@deploy/test-deploy.sh $(BIN)

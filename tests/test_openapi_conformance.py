@@ -1,0 +1,52 @@
+"""What the service answers is what its own description says, for valid and for broken requests."""
+
+from collections.abc import Callable
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from clip_ranker.web.openapi import document
+from tests.running import Service
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+OPERATIONS = [
+    (path, method, mode)
+    for path, methods in document()["paths"].items()
+    for method in methods
+    for mode in GenerationMode
+    if mode.is_positive or method == "post"  # what takes no input cannot be asked wrongly
+]
+
+
+@pytest.mark.parametrize(("path", "method", "mode"), OPERATIONS)
+def test_answers_conform(
+    path: str, method: str, mode: GenerationMode, serve: Callable[..., Service]
+) -> None:
+    schema = schemathesis.openapi.from_url(f"{serve().url}/docs.json")
+    cases = schema[path][method.upper()].as_strategy(generation_mode=mode)
+
+    @settings(
+        max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
+    @given(case=cases)
+    def conforms(case: schemathesis.Case) -> None:
+        case.call_and_validate(checks=CHECKS)
+
+    conforms()
