@@ -5,9 +5,11 @@ import json
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, RequestError
@@ -33,7 +35,8 @@ class Api:
         self._pictures = pictures
         self._timeout_s = settings.request_timeout_s
         self._model = model
-        self._prefetcher = Prefetcher(pictures, most_waiting=settings.max_prefetch)
+        most = settings.max_prefetch
+        self._prefetcher = Prefetcher(pictures, most_waiting=most if settings.cache_bytes else 0)
         self._sharing: set[asyncio.Task[None]] = set()
 
     async def rank(self, request: RankRequest) -> RankResponse:
@@ -45,12 +48,9 @@ class Api:
 
     async def stream(self, request: RankRequest) -> Response:
         """Answers line by line; what is wrong with the photo is raised before the first."""
-        ranking = await self._ranking(request).__aenter__()
-        return StreamingResponse(
-            self._lines(ranking),
-            media_type="application/x-ndjson",
-            headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-        )
+        async with AsyncExitStack() as held:
+            ranking = await held.enter_async_context(self._ranking(request))
+            return _Stream(self._lines(ranking), held.pop_all())
 
     async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
         """Answers at once."""
@@ -59,6 +59,7 @@ class Api:
     async def close(self) -> None:
         """Drops what is prefetched and ends what is under way."""
         await self._prefetcher.close()
+        await asyncio.gather(*self._sharing)
         await self._pictures.close()
 
     def _ranking(self, request: RankRequest) -> Ranking:
@@ -72,8 +73,10 @@ class Api:
             yield f'{{"type":"answer","answer":{answer.model_dump_json()}}}\n'
         except RequestError as error:
             yield _line({"type": "error", "error": str(error), "detail": error.detail})
-        finally:
-            await ranking.__aexit__()
+        except Exception:
+            logger.exception("a stream broke off")
+            text = "something went wrong in the service, its log tells what"
+            yield _line({"type": "error", "error": text, "detail": []})
 
     def _answer(self, ranking: Ranking, path: str) -> RankResponse:
         answer = ranking.answer(self._model)
@@ -82,6 +85,19 @@ class Api:
         sharing.add_done_callback(self._sharing.discard)
         _report(answer, path)
         return answer
+
+
+class _Stream(StreamingResponse):
+    """Lines of JSON; ends the ranking whether or not the client stayed for the first of them."""
+
+    def __init__(self, lines: AsyncIterator[str], held: AsyncExitStack) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(lines, headers=headers, media_type="application/x-ndjson")
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
 
 
 def _event(ranking: Ranking, index: int) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Batcher:
     async def _call(self, batch: list[Waiting]) -> None:
         try:
             embeddings = await self._embed(np.stack([entry.pixels for entry in batch]))
+            pairs = list(zip(batch, embeddings, strict=True))
         except BaseException as error:
             if isinstance(error, EmbedderUnavailableError):
                 # Or each batch in line would wait out the time limit in turn.
@@ -118,7 +119,7 @@ class Batcher:
             if not isinstance(error, Exception):
                 raise
             return
-        for entry, embedding in zip(batch, embeddings, strict=True):
+        for entry, embedding in pairs:
             if np.isfinite(embedding).all():
                 _settle(entry.embedding, embedding)
             else:

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 
 from clip_ranker.batcher import Embed, Embedding, Pixels
-from clip_ranker.errors import EmbedderUnavailableError
+from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.images import Preprocess
 
 logger = logging.getLogger(__name__)
@@ -151,7 +151,7 @@ class Embedder:
         """Walks BentoML's dispatcher through its first calls, some of which it holds back."""
         for _ in range(DISPATCHER_LESSONS):
             start = time.perf_counter()
-            with contextlib.suppress(EmbedderUnavailableError):
+            with contextlib.suppress(EmbedderUnavailableError, EmbedFailedError):
                 await self(self._black)
                 took_s = time.perf_counter() - start
                 self._one_picture_s = min(self._one_picture_s, took_s)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import anyio
@@ -84,8 +84,14 @@ class Fetcher:
         )
 
     @asynccontextmanager
-    async def fetch(self, url: str) -> AsyncIterator[bytes]:
+    async def fetch(
+        self, url: str, begun: Callable[[], None] = lambda: None
+    ) -> AsyncIterator[bytes]:
         """Downloads, with one retry where a retry can help.
+
+        Args:
+            url: to download.
+            begun: called when the download has its place.
 
         Keeps its place among the downloads until the block ends: what waits to be decoded takes
         as much memory as what is still coming in.
@@ -99,7 +105,7 @@ class Fetcher:
         checked = self._policy.check(url)
         body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         scope = anyio.CancelScope()
-        lease = asyncio.create_task(self._lease(checked, body, scope))
+        lease = asyncio.create_task(self._lease(checked, body, scope, begun))
         try:
             yield await body
         finally:
@@ -112,7 +118,11 @@ class Fetcher:
         await self._transport.aclose()
 
     async def _lease(
-        self, url: httpx.URL, body: asyncio.Future[bytes], scope: anyio.CancelScope
+        self,
+        url: httpx.URL,
+        body: asyncio.Future[bytes],
+        scope: anyio.CancelScope,
+        begun: Callable[[], None],
     ) -> None:
         """Downloads, and keeps the place until the scope is cancelled.
 
@@ -121,6 +131,7 @@ class Fetcher:
         """
         with scope:
             async with self._slots.hold(host_of(url)), AsyncExitStack() as held:
+                begun()
                 try:
                     done = await self._download(url, held)
                 except Exception as error:  # noqa: BLE001 raised again where the body is awaited

@@ -1,7 +1,8 @@
 """The same picture asked for twice at a time is worked on once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from clip_ranker.batcher import Embedding, Lane, Pixels, Waiting
@@ -11,18 +12,27 @@ class Flight:
     """One picture on its way, whoever waits for it.
 
     Attributes:
-        begun: past waiting for a place to download.
+        begun: it holds one of the process's places to download, or needs none.
+        decoded: past downloading and decoding; set as well when the work has ended.
+        task: the work.
+        waiting: how many wait for it.
     """
 
     def __init__(self, lane: Lane) -> None:
         self.begun = False
-        self.waiting = 0
+        self.decoded = asyncio.Event()
         self.task: asyncio.Task[Embedding]
+        self.waiting = 0
         self._lane = lane
         self._entry: Waiting | None = None
 
+    async def land(self) -> Embedding:
+        """Its embedding; raises what the work raises. To be awaited inside ``Flights.join``."""
+        return await asyncio.shield(self.task)
+
     async def embed(self, pixels: Pixels) -> Embedding:
         """Waits in the lane of the most urgent request that wants this picture."""
+        self.decoded.set()
         self._entry = self._lane.put(pixels)
         return await self._entry.embedding
 
@@ -43,24 +53,25 @@ class Flights:
     def __contains__(self, key: str) -> bool:
         return key in self._flights
 
-    async def join(
+    @contextmanager
+    def join(
         self,
         key: str,
         lane: Lane,
         work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
         *,
         finish: Callable[[], bool] = bool,
-    ) -> Embedding:
-        """Waits for the flight of this key, starting it if there is none.
+    ) -> Iterator[Flight]:
+        """Boards the flight of this key, starting it if there is none.
 
-        The work ends when the last one that waits is cancelled, unless it has begun and
-        ``finish`` then says that its result is of use all the same.
+        Its work ends when the last one leaves the block before it is done, unless it has begun
+        and ``finish`` then says that its result is of use all the same.
 
         Args:
             key: of the picture.
             lane: of the request that asks.
-            work: does it, raises what the work raises.
-            finish: asked when the caller is cancelled.
+            work: does it.
+            finish: asked on leaving before the end.
         """
         flight = self._flights.get(key)
         if flight is None:
@@ -71,7 +82,7 @@ class Flights:
             flight.hurry(lane)
         flight.waiting += 1
         try:
-            return await asyncio.shield(flight.task)
+            yield flight
         finally:
             flight.waiting -= 1
             if not flight.waiting and not flight.task.done() and not (flight.begun and finish()):
@@ -88,5 +99,6 @@ class Flights:
     def _landed(self, key: str, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+        flight.decoded.set()
         if flight.task.done() and not flight.task.cancelled():
             flight.task.exception()  # all who waited may have gone: it counts as seen

@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 CANDIDATES = Counter(
     "clip_ranker_candidates", "Candidates by outcome: ranked, or a reason code.", ["outcome"]
 )
-CACHE = Counter("clip_ranker_cache", "Look-ups of candidates: hit or miss.", ["result"])
+CACHE = Counter("clip_ranker_cache", "Look-ups of candidates, one each: hit or miss.", ["result"])
 CACHE_BACKEND_ERRORS = Counter(
     "clip_ranker_cache_backend_errors", "Round trips to the shared cache that failed."
 )

@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
@@ -62,7 +62,7 @@ class Pictures:
         self._keys = Keys(model)
         self._flights = Flights()
         shared = None
-        if settings.cache_url:
+        if settings.cache_url and settings.cache_bytes:
             shared = SharedCache(
                 settings.cache_url,
                 dim=model.dim,
@@ -114,15 +114,11 @@ class Pictures:
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
         key = self._keys.of_url(url, job.image_resize_px)
-        if (known := self._cache.get(key)) is not None:
-            return known
 
         async def work(flight: Flight) -> Embedding:
             try:
-                async with job.slots:
-                    flight.begun = True
-                    async with self._download(url, job) as data:
-                        pixels = await self._decode(data, job)
+                async with self._download(url, flight, job) as data:
+                    pixels = await self._decode(data, job)
                 embedding = await self._embed(flight, pixels, job)
             except CandidateError as failure:
                 self._cache.put_failure(key, failure)
@@ -130,11 +126,21 @@ class Pictures:
             self._cache.put(key, embedding, share=True)
             return embedding
 
-        return await self._flights.join(key, job.lane, work, finish=lambda: job.late)
+        async with AsyncExitStack() as place:
+            await place.enter_async_context(job.slots)
+            if (known := self._cache.get(key)) is not None:  # meanwhile somebody else made it
+                return known
+            with self._flights.join(key, job.lane, work, finish=lambda: job.late) as flight:
+                joined = flight.waiting > 1  # then the stages are in another request's clock
+                with job.clock.stage("download") if joined else nullcontext():
+                    await flight.decoded.wait()
+                await place.aclose()
+                with job.clock.stage("embed") if joined else nullcontext():
+                    return await flight.land()
 
     async def embed_bytes(self, data: bytes, job: Job) -> Embedding:
         """Unit vector of a picture file, shape (dim,); raises as ``embed_url``."""
-        key = self._keys.of_bytes(data, job.image_resize_px)
+        key = await asyncio.to_thread(self._keys.of_bytes, data, job.image_resize_px)
         if (known := self._cache.get(key)) is not None:
             return known
 
@@ -144,7 +150,8 @@ class Pictures:
             self._cache.put(key, embedding, share=False)
             return embedding
 
-        return await self._flights.join(key, job.lane, work, finish=lambda: job.late)
+        with self._flights.join(key, job.lane, work, finish=lambda: job.late) as flight:
+            return await flight.land()
 
     async def close(self) -> None:
         """Ends what is under way, threads and connections."""
@@ -155,13 +162,17 @@ class Pictures:
         await self._cache.close()
 
     @asynccontextmanager
-    async def _download(self, url: str, job: Job) -> AsyncIterator[bytes]:
+    async def _download(self, url: str, flight: Flight, job: Job) -> AsyncIterator[bytes]:
+        def begun() -> None:
+            flight.begun = True
+
         async with AsyncExitStack() as held:
             with job.clock.stage("download"), metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
                 if url.startswith(example_pictures.SCHEME):
+                    begun()
                     data = example_pictures.read(url)
                 else:
-                    data = await held.enter_async_context(self._fetcher.fetch(url))
+                    data = await held.enter_async_context(self._fetcher.fetch(url, begun))
             yield data
 
     async def _decode(self, data: bytes, job: Job) -> Pixels:

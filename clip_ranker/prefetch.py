@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
-from contextlib import suppress
+from collections import Counter
 
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, EmbedderUnavailableError
 from clip_ranker.pictures import Job, Pictures
 from clip_ranker.schema import PrefetchRequest, PrefetchResponse
+from clip_ranker.url_policy import MAX_URL_CHARS
 
 logger = logging.getLogger(__name__)
 
@@ -34,24 +35,19 @@ class Prefetcher:
         job = self._job(request.image_resize)
         urls = [candidate.image_url for candidate in request.candidates]
         await self._pictures.recall(urls, job)
-        answer = PrefetchResponse(accepted=0, known=0, refused=0)
-        for url in urls:
-            outcome = self._sort(url, job)
-            setattr(answer, outcome, getattr(answer, outcome) + 1)
-            metrics.PREFETCH.labels(outcome).inc()
+        counts = Counter(self._sort(url, job) for url in urls)
+        for outcome, count in counts.items():
+            metrics.PREFETCH.labels(outcome).inc(count)
         self._count()
         for _ in range(min(MOST_AT_ONCE, len(self._line)) - len(self._workers)):
-            worker = asyncio.create_task(self._work())
-            self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
-        return answer
+            self._workers.add(asyncio.create_task(self._work()))
+        return PrefetchResponse(
+            accepted=counts["accepted"], known=counts["known"], refused=counts["refused"]
+        )
 
     async def close(self) -> None:
         """Drops what is in line and ends the workers."""
-        dropped = len(self._line) + self._under_way
-        metrics.PREFETCH_DROPPED.inc(dropped)
-        logger.info("prefetch: %d pictures dropped", dropped)
-        self._line.clear()
+        logger.info("prefetch: %d pictures dropped", self._drop())
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -62,6 +58,8 @@ class Prefetcher:
             known = self._pictures.known(url, job) is not None
         except CandidateError:
             return "refused"
+        if len(url) > MAX_URL_CHARS:
+            return "refused"
         if known or place in self._line or self._pictures.under_way(url, job):
             return "known"
         if len(self._line) >= self._most_waiting:
@@ -70,17 +68,36 @@ class Prefetcher:
         return "accepted"
 
     async def _work(self) -> None:
-        while self._line:
-            place = url, image_resize_px = next(iter(self._line))
-            del self._line[place]
-            self._under_way += 1
-            try:
-                with suppress(CandidateError, EmbedderUnavailableError):
-                    await self._pictures.embed_url(url, self._job(image_resize_px))
-            finally:
-                self._under_way -= 1
-                self._count()
-        await self._pictures.share()
+        try:
+            while self._line:
+                await self._next()
+                if not self._line:
+                    await self._pictures.share()  # and look again: more may have come meanwhile
+        finally:
+            if me := asyncio.current_task():
+                self._workers.discard(me)
+
+    async def _next(self) -> None:
+        place = url, image_resize_px = next(iter(self._line))
+        del self._line[place]
+        self._under_way += 1
+        try:
+            await self._pictures.embed_url(url, self._job(image_resize_px))
+        except CandidateError:
+            pass  # whoever asks for it will be told
+        except EmbedderUnavailableError:
+            self._drop()  # or the whole line would be downloaded for nothing
+        except Exception:
+            logger.exception("prefetch: a picture failed")
+        finally:
+            self._under_way -= 1
+            self._count()
+
+    def _drop(self) -> int:
+        dropped = len(self._line) + self._under_way
+        metrics.PREFETCH_DROPPED.inc(dropped)
+        self._line.clear()
+        return dropped
 
     def _count(self) -> None:
         metrics.PREFETCH_WAITING.set(len(self._line) + self._under_way)

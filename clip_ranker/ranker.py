@@ -1,7 +1,7 @@
 """One request: a photo and listings in, ranks and failures out."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Self
 
 from clip_ranker import metrics, ranking
@@ -10,6 +10,8 @@ from clip_ranker.errors import (
     BadRequestError,
     CandidateError,
     DeadlineError,
+    EmbedderUnavailableError,
+    EmbedFailedError,
     TimedOutError,
 )
 from clip_ranker.pictures import Pictures
@@ -24,7 +26,7 @@ class Ranking:
     """One request under way, as an async context manager.
 
     Entering embeds the photo, with every candidate on its way at the same time; leaving stops
-    whatever is not done.
+    what is not done, but for what had begun when the deadline passed: that goes into the cache.
 
     Args:
         request: validated.
@@ -44,7 +46,9 @@ class Ranking:
         self.partial = False
         self.job = pictures.job(request.image_resize, most_at_once=request.max_concurrency)
         self._pictures = pictures
-        self._timeout_s = min(timeout_s, (request.deadline_ms or 60_000) / 1000)
+        self._timeout_s = timeout_s
+        if request.deadline_ms is not None:
+            self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
         self._tasks: list[asyncio.Task[None]] = []
         self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
         self._query: Embedding
@@ -53,19 +57,20 @@ class Ranking:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         query = asyncio.create_task(self._embed_query())
         try:
-            await self._pictures.recall((c.image_url for c in self.request.candidates), self.job)
-            self._start()
             async with asyncio.timeout_at(self._deadline):
-                self._query = await query
-        except TimeoutError as error:
-            self.job.late = True
-            raise DeadlineError(
-                f"the photo was not embedded within {self._timeout_s:g} s, try again"
-            ) from error
-        finally:
-            if not query.done() or query.cancelled() or query.exception() is not None:
-                query.cancel()
-                self._stop()
+                await self._pictures.recall(self._urls(), self.job)
+                self._start()
+                # Shielded: it must not be cancelled before the job is known to be late.
+                self._query = await asyncio.shield(query)
+        except BaseException as error:
+            self.job.late = isinstance(error, TimeoutError)
+            query.cancel()
+            self._stop()
+            if self.job.late:
+                raise DeadlineError(
+                    f"the photo was not embedded within {self._timeout_s:g} s, try again"
+                ) from error
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -123,6 +128,12 @@ class Ranking:
             ),
         )
 
+    def _urls(self) -> Iterator[str]:
+        if self.request.query_image_base64 is None and self.request.query_image_url is not None:
+            yield self.request.query_image_url
+        for candidate in self.request.candidates:
+            yield candidate.image_url
+
     def _start(self) -> None:
         for index, candidate in enumerate(self.request.candidates):
             try:
@@ -166,6 +177,8 @@ class Ranking:
                 return await self._pictures.embed_bytes(photo, self.job)
             assert url is not None  # the schema wants one of the two
             return await self._pictures.embed_url(url, self.job)
+        except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
+            raise EmbedderUnavailableError(f"{field}: {error}, try again") from error
         except CandidateError as error:
             raise BadRequestError(
                 f"{field}: {error}",

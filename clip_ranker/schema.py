@@ -1,4 +1,4 @@
-"""What ``POST /rank`` takes and answers."""
+"""What the API takes and answers."""
 
 from typing import Annotated
 

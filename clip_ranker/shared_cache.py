@@ -50,26 +50,26 @@ class SharedCache:
         self._dim = dim
         self._ttl_s = ttl_s
         self._timeout_s = timeout_s
-        self._away_until = 0.0
+        self._reading, self._writing = _Patience("reading"), _Patience("writing")
         self._redis = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
 
     async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
         """What is there and valid of these keys."""
-        if not keys or self._left_alone():
+        if not keys or self._reading.exhausted():
             return {}
         try:
             async with asyncio.timeout(self._timeout_s):
                 values = await self._redis.mget([PREFIX + key for key in keys])
         except (RedisError, OSError, TimeoutError) as error:
-            self._failed(error)
+            self._reading.failed(error)
             return {}
-        self._answered()
+        self._reading.answered()
         found = {key: self._decode(value) for key, value in zip(keys, values, strict=True)}
         return {key: entry for key, entry in found.items() if entry is not None}
 
     async def put(self, entries: Mapping[str, Entry]) -> None:
         """Writes; what is not written is made again some day."""
-        if not entries or self._left_alone():
+        if not entries or self._writing.exhausted():
             return
         try:
             async with (
@@ -80,9 +80,9 @@ class SharedCache:
                     pipeline.set(PREFIX + key, _encode(entry), px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
-            self._failed(error)
+            self._writing.failed(error)
         else:
-            self._answered()
+            self._writing.answered()
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -99,21 +99,32 @@ class SharedCache:
             return None
         with np.errstate(all="ignore"):
             length = float(np.linalg.norm(embedding))
-        return Entry(embedding, made_s) if abs(length - 1) < UNIT_TOLERANCE else None
+        return (
+            Entry(embedding, min(made_s, time.time())) if abs(length - 1) < UNIT_TOLERANCE else None
+        )
 
-    def _left_alone(self) -> bool:
-        return time.monotonic() < self._away_until
 
-    def _failed(self, error: Exception) -> None:
-        if not self._away_until:
-            logger.warning("shared cache: going on without it, %s", type(error).__name__)
-        self._away_until = time.monotonic() + LEFT_ALONE_S
+class _Patience:
+    """Leaves one kind of call alone for a while after a failure; says so once, and when it ends."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._until = 0.0
+
+    def exhausted(self) -> bool:
+        return time.monotonic() < self._until
+
+    def failed(self, error: Exception) -> None:
+        if not self._until:
+            name = type(error).__name__
+            logger.warning("shared cache: going on without %s it, %s", self._what, name)
+        self._until = time.monotonic() + LEFT_ALONE_S
         metrics.CACHE_BACKEND_ERRORS.inc()
 
-    def _answered(self) -> None:
-        if self._away_until:
-            logger.warning("shared cache: back")
-            self._away_until = 0.0
+    def answered(self) -> None:
+        if self._until:
+            logger.warning("shared cache: %s it again", self._what)
+            self._until = 0.0
 
 
 def _encode(entry: Entry) -> bytes:

@@ -35,5 +35,8 @@ class StageClock:
         return (time.perf_counter() - self._start) * 1000
 
     def spent_ms(self, name: Stage) -> float:
-        """Milliseconds spent in a stage so far, finished stretches only."""
-        return self._spent[name] * 1000
+        """Milliseconds spent in a stage so far."""
+        spent_s = self._spent[name]
+        if self._inside[name]:
+            spent_s += time.perf_counter() - self._since[name]
+        return spent_s * 1000

@@ -89,13 +89,9 @@ def test_one_bad_vector_fails_alone_and_a_failed_call_fails_its_batch() -> None:
     async def scenario() -> None:
         batcher = Batcher(Recorder(), max_batch_size=2)
         outcomes = await embed_all(batcher, [1, 253, 2, 254, 3])
-        assert outcomes[0] == 1
-        assert outcomes[4] == 3
-        assert [type(outcome) for outcome in outcomes[1:4]] == [
-            EmbedFailedError,
-            EmbedFailedError if outcomes[2] != 2 else float,
-            EmbedFailedError,
-        ]
+        kinds = [type(outcome) for outcome in outcomes]
+        assert kinds == [float, EmbedFailedError, EmbedFailedError, EmbedFailedError, float]
+        assert (outcomes[0], outcomes[4]) == (1, 3)
 
     asyncio.run(scenario())
 

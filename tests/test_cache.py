@@ -60,11 +60,14 @@ def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache.get("a") is None
 
 
-def test_a_failure_is_remembered_for_seconds_only() -> None:
+def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = EmbeddingCache(Settings(), None)
     cache.put_failure("a", DownloadFailedError("HTTP 404"))
     with pytest.raises(DownloadFailedError, match="HTTP 404"):
         cache.get("a")
+    now = time.monotonic() + FAILURE_TTL_S + 0.1
+    monkeypatch.setattr(cache._failures.timer, "_Timer__timer", lambda: now)
+    assert cache.get("a") is None
     assert FAILURE_TTL_S <= 10
 
 

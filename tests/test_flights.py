@@ -1,9 +1,11 @@
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import numpy as np
 import pytest
 
-from clip_ranker.batcher import Batcher, Embedding, Pixels
+from clip_ranker.batcher import Batcher, Embedding, Lane, Pixels
 from clip_ranker.flights import Flight, Flights
 
 VECTOR = np.ones(4, np.float32)
@@ -35,6 +37,18 @@ class Work:
         return VECTOR
 
 
+async def join(
+    flights: Flights,
+    key: str,
+    lane: Lane,
+    work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
+    *,
+    late: bool = False,
+) -> Embedding:
+    with flights.join(key, lane, work, finish=lambda: late) as flight:
+        return await flight.land()
+
+
 async def settle() -> None:
     for _ in range(5):
         await asyncio.sleep(0)
@@ -44,15 +58,15 @@ def test_the_same_key_is_worked_on_once_and_again_later() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
         lane = Batcher(embed, max_batch_size=4).lane()
-        waiting = [asyncio.ensure_future(flights.join("a", lane, work)) for _ in range(5)]
-        other = asyncio.ensure_future(flights.join("b", lane, work))
+        waiting = [asyncio.ensure_future(join(flights, "a", lane, work)) for _ in range(5)]
+        other = asyncio.ensure_future(join(flights, "b", lane, work))
         await settle()
         assert work.begun == 2
         assert "a" in flights
         work.go.set()
         assert all(vector is VECTOR for vector in await asyncio.gather(*waiting, other))
         assert "a" not in flights
-        await flights.join("a", lane, work)
+        await join(flights, "a", lane, work)
         assert work.begun == 3
 
     asyncio.run(scenario())
@@ -65,7 +79,7 @@ def test_everyone_gets_the_failure() -> None:
         work.fails = ValueError("broken")
         work.go.set()
         found = await asyncio.gather(
-            *(flights.join("a", lane, work) for _ in range(3)), return_exceptions=True
+            *(join(flights, "a", lane, work) for _ in range(3)), return_exceptions=True
         )
         assert [type(error) for error in found] == [ValueError] * 3
         assert work.begun == 1
@@ -77,7 +91,7 @@ def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
         lane = Batcher(embed, max_batch_size=4).lane()
-        first, second = (asyncio.ensure_future(flights.join("a", lane, work)) for _ in range(2))
+        first, second = (asyncio.ensure_future(join(flights, "a", lane, work)) for _ in range(2))
         await settle()
         first.cancel()
         await settle()
@@ -86,7 +100,7 @@ def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
         await settle()
         assert work.cancelled == 1
         work.go.set()
-        assert await flights.join("a", lane, work) is VECTOR  # not the cancelled flight
+        assert await join(flights, "a", lane, work) is VECTOR  # not the cancelled flight
         assert work.begun == 2
 
     asyncio.run(scenario())
@@ -104,7 +118,7 @@ def test_what_has_begun_is_finished_after_a_deadline(begun: bool) -> None:
             finally:
                 flight.begun = begun
 
-        late = asyncio.ensure_future(flights.join("a", lane, start, finish=lambda: True))
+        late = asyncio.ensure_future(join(flights, "a", lane, start, late=True))
         await settle()
         flight = flights._flights["a"]
         flight.begun = begun
@@ -121,7 +135,7 @@ def test_closing_leaves_no_task_behind() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
         lane = Batcher(embed, max_batch_size=4).lane()
-        waiting = asyncio.ensure_future(flights.join("a", lane, work))
+        waiting = asyncio.ensure_future(join(flights, "a", lane, work))
         await settle()
         await flights.close()
         with pytest.raises(asyncio.CancelledError):

@@ -15,6 +15,7 @@ from clip_ranker.importing.errors import ImportRefusedError
 from clip_ranker.importing.sources import Source
 
 MIN_COSINE = 0.99999
+UNIT_TOLERANCE = 1e-4
 IMAGE_RESIZE_PX = 768
 # Odd sizes, both directions, smaller than an input and larger than the first resize.
 SHAPES = ((400, 400), (333, 211), (97, 240), (400, 61), (1024, 767))
@@ -52,15 +53,23 @@ def check(source: Source, graph: Path) -> Parity:
             wanted = source.transform(picture)
             reference = source.encode(wanted[None])[0].numpy()
         different += int((pixels != _as_pixels(wanted, source)).any(axis=2).sum())
-        cosines.append(float(encoder(pixels[None])[0] @ reference))
-    parity = Parity(len(cosines), min(cosines), different, reference.shape[0])
-    if parity.worst_cosine < MIN_COSINE or different:
+        cosines.append(_cosine(encoder(pixels[None])[0], reference))
+    parity = Parity(len(cosines), float(np.min(cosines)), different, reference.shape[0])
+    if not parity.worst_cosine >= MIN_COSINE or different:  # NaN is no match either
         raise ImportRefusedError(
             f"the export does not match its source on {parity.pictures} photographs: worst "
             f"cosine {parity.worst_cosine:.7f} (at least {MIN_COSINE} is wanted), "
             f"{different} pixels differ (none may); nothing was stored"
         )
     return parity
+
+
+def _cosine(exported: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+    """Of two vectors; NaN if the exported one is not of unit length, as the service expects it."""
+    length = float(np.linalg.norm(exported))
+    if not abs(length - 1) < UNIT_TOLERANCE:
+        return float("nan")
+    return float(exported @ reference / (length * np.linalg.norm(reference)))
 
 
 def photographs() -> Iterator[Image.Image]:

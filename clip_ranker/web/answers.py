@@ -7,7 +7,6 @@ from typing import ParamSpec, TypeVar, cast
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from clip_ranker import metrics
 from clip_ranker.errors import RequestError
 from clip_ranker.schema import PrefetchResponse, RankResponse
 from clip_ranker.web.asgi import error_response
@@ -29,7 +28,6 @@ def answers(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         try:
             answer = await api(*args, **kwargs)
         except RequestError as error:
-            metrics.REQUESTS_REFUSED.labels(str(error.status)).inc()
             return cast(T, error_response(error))
         return cast(T, _response(answer)) if isinstance(answer, BaseModel) else answer
 

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 
+from clip_ranker import metrics
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class ErrorShape:
             nonlocal held, started
             if message["type"] == "http.response.start" and message["status"] >= 400:
                 held = message
+                metrics.REQUESTS_REFUSED.labels(str(message["status"])).inc()
             elif held is None:
                 started = True
                 await send(message)

@@ -1,4 +1,4 @@
-"""How many requests, and how much of their bodies, the process takes at once."""
+"""How many requests the process takes at once."""
 
 from clip_ranker.errors import BusyError
 from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response, is_post
