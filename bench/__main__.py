@@ -23,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="one round of few pictures")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs in each scenario")
     parser.add_argument("--into", type=Path, help="folder of the report (default: bench)")
     options = parser.parse_args()
     prepare()
@@ -33,7 +34,7 @@ def main() -> int:
             WORK / "pictures",
             GRAPH,
             port,
-            rounds=1 if options.quick else ROUNDS,
+            rounds=1 if options.quick else options.rounds,
             most=20 if options.quick else 200,
         )
         try:

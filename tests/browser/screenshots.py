@@ -13,8 +13,8 @@ from tests.conftest import run_import
 from tests.running import Service
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
-COLOURS = 256
-HEIGHTS = {PHONE: 844, DESK: 960}
+COLOURS = 192
+HEIGHTS = {PHONE: 844, DESK: 760}
 
 
 def main() -> None:

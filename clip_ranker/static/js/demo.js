@@ -182,7 +182,8 @@ function progress({ done, candidates }) {
 
 function finish() {
   const { meta } = page.answer;
-  const seconds = (meta.timing_ms.total / 1000).toFixed(1);
+  const { total } = meta.timing_ms;
+  const seconds = (total / 1000).toFixed(total < 1000 ? 2 : 1);
   const { finished, partial } = words();
   const sentence = finished(meta.succeeded, meta.failed, seconds);
   $("summary").textContent = meta.partial ? `${sentence} ${partial}` : sentence;
