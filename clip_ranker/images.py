@@ -26,6 +26,9 @@ warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which ar
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
 START_OF_SCAN = b"\xff\xda"
+JPEG_START = b"\xff\xd8"
+MAX_SCANNED_PIXELS = 640_000_000
+"""Over all scans; the largest picture in a dozen, as progressive files have."""
 MAX_SCANS = 64
 """Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
 the whole picture: 10 MB of them would decode for an hour."""
@@ -112,8 +115,10 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
     if image.format == "AVIF" and _coded_pixels(data) > max_pixels:
         raise TooLargeError(f"claims {width}x{height} pixels and has over {max_pixels}")
-    if image.format == "JPEG" and data.count(START_OF_SCAN) > MAX_SCANS:
-        raise NotAnImageError(f"a JPEG file of more than {MAX_SCANS} scans is made to keep us busy")
+    if data.startswith(JPEG_START):  # Pillow calls some of them MPO
+        scans = data.count(START_OF_SCAN)
+        if scans > MAX_SCANS or scans * width * height > MAX_SCANNED_PIXELS:
+            raise NotAnImageError("a JPEG file of so many scans is made to keep us busy")
     return image
 
 

@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -55,9 +55,9 @@ class Pictures:
         self._batcher = batcher
         self._fetcher = Fetcher(settings)
         self._pixel_budget = PixelBudget(settings.max_pixels)
-        self._threads = ThreadPoolExecutor(
-            settings.decode_threads or len(os.sched_getaffinity(0)), thread_name_prefix="decode"
-        )
+        threads = settings.decode_threads or len(os.sched_getaffinity(0))
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._free_threads = asyncio.Semaphore(threads)
 
         self._keys = Keys(model)
         self._flights = Flights()
@@ -185,7 +185,22 @@ class Pictures:
             budget=self._pixel_budget,
         )
         with job.clock.stage("decode"):
-            return await asyncio.get_running_loop().run_in_executor(self._threads, prepare)
+            return await self._in_thread(prepare)
+
+    async def _in_thread(self, prepare: Callable[[], Pixels]) -> Pixels:
+        """Waits for a free thread here: in the executor's own line a file that nobody wants any
+        more would stay in memory until its turn.
+        """
+        loop = asyncio.get_running_loop()
+
+        def free(_: object) -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(self._free_threads.release)
+
+        await self._free_threads.acquire()
+        future = self._threads.submit(prepare)
+        future.add_done_callback(free)
+        return await asyncio.wrap_future(future)
 
     async def _embed(self, flight: Flight, pixels: Pixels, job: Job) -> Embedding:
         with job.clock.stage("embed"), metrics.EMBEDS_IN_FLIGHT.track_inprogress():

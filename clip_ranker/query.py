@@ -23,6 +23,8 @@ def decode_base64(text: str) -> bytes:
             raise BadRequestError(
                 "query_image_base64: a data: URL must hold base64, as in data:image/jpeg;base64,…"
             )
+    if not text.isascii():  # translating it would hold up the whole process
+        raise BadRequestError("query_image_base64: this is not base64")
     text = text.translate(_URL_SAFE).rstrip("=")
     if not text:
         raise BadRequestError("query_image_base64: it is empty; send the photo as base64")

@@ -57,12 +57,15 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(
         30_000_000, ge=1, description="body of one request, refused while it streams in"
     )
+    upload_timeout_s: float = Field(
+        20, gt=0, le=600, description="the body of a request, from first to last byte"
+    )
     max_bodies_bytes: int = Field(
         100_000_000, ge=1, description="bodies of all requests at once; more are answered 429"
     )
     max_requests: int = Field(32, ge=1, le=10_000, description="requests at once; more get 429")
     request_timeout_s: float = Field(
-        60, gt=0, le=3600, description="one request; what is ranked by then is answered"
+        60, gt=0, le=600, description="ranking one request; what is ranked by then is answered"
     )
     cache_bytes: int = Field(
         64_000_000, ge=0, description="memory for embeddings, about 25,000 of them; 0 = no cache"

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker.settings import Settings
-from clip_ranker.web import logs
+from clip_ranker.web import logs, traffic
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
@@ -16,6 +16,22 @@ from clip_ranker.web.limits import MaxRequests
 from clip_ranker.web.pages import pages
 from clip_ranker.web.version import Version
 
+KNOWN_PATHS = frozenset(
+    [
+        "/",
+        "/demo",
+        "/docs",
+        "/docs.json",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/prefetch",
+        "/rank",
+        "/rank/stream",
+        "/readyz",
+        "/schema.json",
+    ]
+)
 EXPOSED_HEADERS = ("Retry-After", "Server-Timing", "X-Clip-Ranker-Version")
 
 
@@ -28,6 +44,9 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         well: whether the service can embed.
     """
     logs.set_up()
+    traffic.label_known_paths_only(KNOWN_PATHS)
+    service.add_asgi_middleware(Version)
+    service.add_asgi_middleware(ErrorShape)
     service.add_asgi_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -35,16 +54,15 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         allow_headers=("Authorization", "Content-Type"),
         expose_headers=EXPOSED_HEADERS,
     )
-    service.add_asgi_middleware(Version)
-    service.add_asgi_middleware(ErrorShape)
     service.add_asgi_middleware(Drain)
     service.add_asgi_middleware(Healthz, well=well)
     service.add_asgi_middleware(ApiKey, keys=settings.api_key)
-    service.add_asgi_middleware(MaxRequests, most=settings.max_requests)
     service.add_asgi_middleware(
         Body,
         max_bytes=settings.max_body_bytes,
         max_total_bytes=settings.max_bodies_bytes,
-        timeout_s=settings.request_timeout_s,
+        timeout_s=settings.upload_timeout_s,
     )
+    # Behind the body: a client that only drips one in holds no place.
+    service.add_asgi_middleware(MaxRequests, most=settings.max_requests)
     service.mount_asgi_app(pages(demo=settings.demo), path="/")

@@ -32,7 +32,5 @@ class ApiKey:
     def _brings_key(self, scope: Scope) -> bool:
         scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
         # Every key is compared, each in constant time: the time tells nothing about any of them.
-        matches = [
-            hmac.compare_digest(given.strip().encode("utf-8", "replace"), key) for key in self._keys
-        ]
+        matches = [hmac.compare_digest(given.strip().encode("latin-1"), key) for key in self._keys]
         return scheme.lower() == "bearer" and any(matches)

@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from clip_ranker.errors import (
+    BadRequestError,
     BodyTooLargeError,
     BusyError,
     RequestError,
@@ -16,6 +17,10 @@ from clip_ranker.errors import (
 )
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_response, is_post
 
+MOST_MARKS = 50_000
+"""Brackets and commas in a body; the largest request of the default limits has some 2,000."""
+SEND_TIMEOUT_S = 30
+"""For the client to take a piece of the answer."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's number for a client that has gone. Nobody reads the answer but the access log, and
 BentoML's own time-out, which waits for one to begin and would hold up the end of the service."""
@@ -50,6 +55,7 @@ class Body:
             try:
                 _check_type(Headers(scope=scope))
                 body = await self._read(hold, scope, receive)
+                _check_marks(body or b"")
             except RequestError as error:
                 await error_response(error)(scope, receive, send)
                 return
@@ -120,13 +126,18 @@ class Body:
         async def noting(message: Message) -> None:
             nonlocal started
             started = True
-            await send(message)
+            try:
+                async with asyncio.timeout(SEND_TIMEOUT_S):
+                    await send(message)
+            except TimeoutError:  # it is there, but does not read
+                gone.set()
+                work.cancel()
 
         work = asyncio.ensure_future(self._app(scope, replay, noting))
         leaving = asyncio.ensure_future(receive())  # after the body nothing else can come
         try:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if work.done():
+            if work.done() and not work.cancelled():
                 return work.result()
             gone.set()
             work.cancel()
@@ -137,6 +148,12 @@ class Body:
         finally:
             for task in (work, leaving):
                 task.cancel()
+
+
+def _check_marks(body: bytes) -> None:
+    """Parsing takes memory by the value, and happens in one go on the event loop."""
+    if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MOST_MARKS:
+        raise BadRequestError("the body holds too many values; see /docs.json for what is wanted")
 
 
 def _check_type(headers: Headers) -> None:

@@ -14,6 +14,7 @@ from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 logger = logging.getLogger(__name__)
 
 REPLACED_HEADERS = ("content-length", "content-type", "transfer-encoding")
+RETRY_AFTER_S = "5"
 SENTENCES = {
     404: "there is nothing at this path; the API is described at /docs.json",
     405: "this method is not allowed here; the Allow header names those that are",
@@ -31,6 +32,9 @@ class ErrorShape:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Passes everything but errors through untouched."""
+        if scope["type"] == "lifespan":
+            # Else POST /rank/ is sent on to http://…/rank, photo, key and all in plain text.
+            scope["app"].router.redirect_slashes = False
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -72,6 +76,8 @@ def _shape(start: Message, body: bytes) -> JSONResponse:
     kept = MutableHeaders(raw=[(k, v) for k, v in start["headers"]])
     for name in REPLACED_HEADERS:
         del kept[name]
+    if status in (429, 503):
+        kept.setdefault("Retry-After", RETRY_AFTER_S)
     response.raw_headers.extend(kept.raw)
     return response
 

@@ -2,33 +2,61 @@
 
 import logging
 import sys
+import traceback
 
 NOISY = "bentoml._internal.server.http_app"
 """Logs a traceback for every failed call, 400s with the photo and the URLs in it included."""
 
 
+MOST_CHARS = 300
+
+
 class WithoutInput(logging.Filter):
-    """Names the exception and where it was raised, not what it says: it may quote the request."""
+    """Tells what kind of exception was raised and where, not what it says: it may quote a request.
+
+    Args:
+        drop: exceptions not worth a line.
+    """
+
+    def __init__(self, *drop: type[BaseException]) -> None:
+        super().__init__()
+        self._drop = drop
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Drops what the access log tells as a 4xx already; strips the rest."""
+        """Strips a record of its exception's text."""
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             return True
-        if isinstance(error, ValueError):  # pydantic's, and what a broken body raises
+        if isinstance(error, self._drop):
             return False
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        where = f"{trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else "?"
-        record.msg = f"{record.getMessage()}: {type(error).__name__} in {where}"
+        trace = "".join(traceback.format_tb(error.__traceback__))
+        record.msg = f"{record.getMessage()}: {type(error).__name__}\n{trace}"
         record.args, record.exc_info = (), None
         return True
 
 
+class OneLine(logging.Filter):
+    """Keeps a path from forging lines of the access log, or from filling it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Escapes and cuts the texts of a record."""
+        if isinstance(record.args, tuple):
+            record.args = tuple(
+                _one_line(part) if isinstance(part, str) else part for part in record.args
+            )
+        return True
+
+
+def _one_line(text: str) -> str:
+    return text[:MOST_CHARS].encode("unicode_escape").decode("ascii")
+
+
 def set_up() -> None:
     """Keeps input out of this process's log, and lets our own lines into it."""
-    logging.getLogger(NOISY).addFilter(WithoutInput())
+    # A ValueError is pydantic's, or of a broken body: the access log tells of the 400.
+    logging.getLogger(NOISY).addFilter(WithoutInput(ValueError))
+    logging.getLogger("uvicorn.error").addFilter(WithoutInput())
+    logging.getLogger("bentoml.access").addFilter(OneLine())
     for name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs
         logging.getLogger(name).setLevel(logging.WARNING)
     ours = logging.getLogger("clip_ranker")
@@ -42,5 +70,6 @@ def set_up() -> None:
 
 def _to_stdout(line: str) -> logging.Handler:
     handler = logging.StreamHandler(sys.stdout)
+    handler.addFilter(WithoutInput())
     handler.setFormatter(logging.Formatter(line))
     return handler

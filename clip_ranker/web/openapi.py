@@ -4,6 +4,7 @@ BentoML's knows its own answers only. The fields and bounds here come from the s
 they cannot differ from what is checked; that the statuses are true is held by a test.
 """
 
+import functools
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -50,6 +51,7 @@ class ErrorBody(BaseModel):
     detail: list[dict[str, Any]] = Field(description="One entry a fault, for programs.")
 
 
+@functools.cache
 def document() -> dict[str, Any]:
     """The document, as JSON types."""
     _, definitions = models_json_schema(

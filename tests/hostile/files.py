@@ -47,6 +47,14 @@ def scan_bomb(scans: int, side: int = 64) -> bytes:
     return file[:last] + file[last:-2] * scans + file[-2:]
 
 
+def named_mpo(jpeg: bytes) -> bytes:
+    """The same with a segment that says two pictures, for which Pillow calls the file MPO."""
+    entries = struct.pack("<HHII", 0xB001, 4, 1, 2) + struct.pack("<HHII", 0xB002, 7, 32, 38)
+    index = b"II*\0" + struct.pack("<IH", 8, 2) + entries + struct.pack("<I", 0) + bytes(32)
+    segment = b"MPF\0" + index
+    return jpeg[:2] + b"\xff\xe2" + struct.pack(">H", len(segment) + 2) + segment + jpeg[2:]
+
+
 @cache
 def over_the_cap(kind: str) -> bytes:
     """A whole and honest file of one flat colour, a little over the limit of pixels."""
@@ -124,6 +132,8 @@ def damaged() -> dict[str, bytes]:
     return {
         "JPEG that claims 7,000x7,000": lying_jpeg(7_000, 7_000)[:-40],
         "JPEG of 100,000 scans": scan_bomb(100_000),
+        "MPO of 100,000 scans": named_mpo(scan_bomb(100_000)),
+        "JPEG of 60 scans of 16 megapixels": scan_bomb(60, side=4000),
         "HEIC that claims little": claims("HEIF", (8_000, 6_000), (64, 64)),
         "HEIC that claims much": claims("HEIF", (64, 64), (8_000, 6_000)),
         "PNG with one text of 100 MB": png(4, 4, text_bomb(100_000_000), data=bytes(52)),

@@ -237,3 +237,45 @@ def test_the_log_of_a_400_holds_nothing_of_the_request(service: Service) -> None
     assert "status=400" in service.log()
     assert secret not in service.log()
     assert "Traceback" not in service.log()
+
+
+def test_made_up_paths_leave_no_trace_in_the_metrics(service: Service) -> None:
+    def size() -> int:
+        return len(service.client.get("/metrics").text.splitlines())
+
+    service.client.get("/made-up/first")
+    before = size()
+    for number in range(50):
+        service.client.get(f"/made-up/{number}")
+    assert size() == before
+    metrics = service.client.get("/metrics").text
+    assert "made-up" not in metrics
+    assert 'endpoint="/rank"' in metrics
+
+
+def test_a_path_cannot_forge_lines_of_the_log(service: Service) -> None:
+    service.client.get("/x%0aforged line %1b[31m" + "y" * 5000)
+    assert "\nforged" not in service.log()
+    assert "\x1b" not in service.log()
+    assert "y" * 500 not in service.log()
+
+
+def test_nothing_is_sent_on_to_another_path(service: Service) -> None:
+    response = service.client.post("/rank/", content=REQUEST, headers=JSON)
+    is_error(response, 404)
+    assert "location" not in response.headers
+
+
+def test_a_refused_preflight_has_the_one_shape(service: Service) -> None:
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    is_error(service.client.options("/rank", headers=headers), 400)
+
+
+def test_a_body_of_very_many_values_is_not_parsed(service: Service) -> None:
+    body = b'{"candidates": [], "query_image_url": "x", "more": [' + b"[1]," * 100_000 + b"1]}"
+    assert "values" in is_error(service.client.post("/rank", content=body, headers=JSON), 400)
+
+
+def test_base64_of_other_characters_is_refused_before_anything_else(service: Service) -> None:
+    many = {"query_image_base64": "\N{GRINNING FACE}" * 1000, "candidates": []}
+    assert "base64" in is_error(service.client.post("/rank", json=many), 400)
