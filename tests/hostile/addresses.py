@@ -122,6 +122,7 @@ PUBLIC = [
     ),
 ]
 REFUSED_URLS = [
+    *("http://127.1/", "http://0x7f.1/", "http://8.8.2056/", "http://0x8.8.8.8/"),
     *("", " ", "x", "//1.1.1.1/", "http://", "http:///x", "http://:80/", "http://./"),
     *(
         "file:///etc/passwd",
