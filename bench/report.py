@@ -1,6 +1,7 @@
 """Figures as a table, as JSON and as a plot."""
 
 import json
+import os
 import statistics
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -251,4 +252,5 @@ def _machine() -> str:
     name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     known = [flag for flag in ("avx2", "avx_vnni", "avx512_vnni", "amx_int8") if flag in flags]
-    return f"{THREADS} cores of {name} ({', '.join(known)}), ONNX Runtime {ort.__version__}"
+    cores = f"{THREADS} cores of {name} ({', '.join(known)}), ONNX Runtime {ort.__version__}"
+    return f"{cores}, load average {os.getloadavg()[2]:.1f} (undisturbed it is 2 to 4)"
