@@ -15,7 +15,7 @@ class CandidateError(ClipRankerError):
 
 
 class DownloadFailedError(CandidateError):
-    """No usable answer: an HTTP status, a refused or broken connection, an unknown host."""
+    """No usable answer: an HTTP status, a refused or broken connection."""
 
     reason = "download_failed"
 
@@ -27,7 +27,7 @@ class TimedOutError(CandidateError):
 
 
 class UrlBlockedError(CandidateError):
-    """The URL is malformed, or points where this service does not go."""
+    """The URL is malformed, or its host is unknown, private or not allowed."""
 
     reason = "url_blocked"
 
