@@ -258,4 +258,4 @@ def _machine() -> str:
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     known = [flag for flag in ("avx2", "avx_vnni", "avx512_vnni", "amx_int8") if flag in flags]
     cores = f"{THREADS} cores of {name} ({', '.join(known)}), ONNX Runtime {ort.__version__}"
-    return f"{cores}, load average {os.getloadavg()[2]:.1f} (undisturbed it is 2 to 4)"
+    return f"{cores}, load average {os.getloadavg()[2]:.1f} over 15 minutes"
