@@ -8,10 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from clip_ranker import metrics
 from clip_ranker.batcher import Embedding
@@ -51,7 +47,13 @@ class SharedCache:
         self._ttl_s = ttl_s
         self._timeout_s = timeout_s
         self._reading, self._writing = _Patience("reading"), _Patience("writing")
+        # Imported only where it is used: it takes a third of a second, in every process.
+        import redis.asyncio
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
         self._redis = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        self._trouble = (redis.RedisError, OSError, TimeoutError)
 
     async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
         """What is there and valid of these keys."""
@@ -60,7 +62,7 @@ class SharedCache:
         try:
             async with asyncio.timeout(self._timeout_s):
                 values = await self._redis.mget([PREFIX + key for key in keys])
-        except (RedisError, OSError, TimeoutError) as error:
+        except self._trouble as error:
             self._reading.failed(error)
             return {}
         self._reading.answered()
@@ -79,7 +81,7 @@ class SharedCache:
                 for key, entry in entries.items():
                     pipeline.set(PREFIX + key, _encode(entry), px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
-        except (RedisError, OSError, TimeoutError) as error:
+        except self._trouble as error:
             self._writing.failed(error)
         else:
             self._writing.answered()
