@@ -83,7 +83,9 @@ class Settings(BaseSettings):
         1000, ge=0, description="pictures that may wait to be embedded ahead of a request"
     )
     api_key: Words = Field(
-        (), repr=False, description="keys of which a POST must bring one; empty = open to all"
+        (),
+        repr=False,
+        description="keys without spaces or commas, of which a POST must bring one; empty = open",
     )
     cors_origins: Words = Field(
         (), description="origins whose pages may call, or `*`; empty = none"

@@ -42,6 +42,7 @@ def guarded(serve: Callable[..., Service]) -> Service:
         CLIP_MAX_REQUESTS="2",
         CLIP_MAX_BODY_BYTES="400000",
         CLIP_REQUEST_TIMEOUT_S="2",
+        CLIP_UPLOAD_TIMEOUT_S="2",
     )
 
 
