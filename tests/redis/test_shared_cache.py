@@ -158,7 +158,7 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
         elif trouble == "paused":
             server.process.send_signal(signal.SIGSTOP)
         else:
-            server.client.config_set("maxmemory", "1mb")
+            server.client.config_set("maxmemory", "100kb")  # less than it uses when empty
         for _ in range(4):
             await cache.put({"b": entry(2)})
             assert set(await cache.get(["a", "b"])) == ({"a"} if trouble == "full" else set())
