@@ -174,7 +174,6 @@ class Ranking:
         try:
             if text is not None:
                 photo = await asyncio.to_thread(decode_base64, text)
-                self.request.query_image_base64 = text = ""  # it is large, and done with
                 return await self._pictures.embed_bytes(photo, self.job)
             assert url is not None  # the schema wants one of the two
             return await self._pictures.embed_url(url, self.job)
