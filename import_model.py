@@ -6,7 +6,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,9 +30,9 @@ The service answers with CLIP_MODEL, by default openclip_vit_b32.
 """
 
 
-def main() -> int:
-    """Runs the command line; returns the exit code."""
-    options = _parser().parse_args()
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line, that of the process by default; returns the exit code."""
+    options = _parser().parse_args(arguments)
     warnings.filterwarnings("ignore")  # torch's and open_clip's, about their own insides
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):

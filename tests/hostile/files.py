@@ -90,6 +90,7 @@ def animation(kind: str, frames: int) -> bytes:
     return encode(first, kind, save_all=True, append_images=pictures, duration=20, lossless=True)
 
 
+@cache
 def not_pictures() -> dict[str, bytes]:
     """What else comes under the name of a picture."""
     buffer = io.BytesIO()
@@ -112,6 +113,7 @@ def not_pictures() -> dict[str, bytes]:
     }
 
 
+@cache
 def too_large() -> dict[str, bytes]:
     """Bombs: more pixels than the limit, claimed or real."""
     return {
@@ -127,6 +129,7 @@ def too_large() -> dict[str, bytes]:
     }
 
 
+@cache
 def damaged() -> dict[str, bytes]:
     """Right signatures, wrong insides."""
     return {

@@ -371,7 +371,7 @@ def test_malformed_http_harms_nobody(service: Service) -> None:
         b"POST /rank HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
         b"POST /rank HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 50_000 + b"\r\n",
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 500_000 + b"\r\n",  # more than arrives in one piece
     ):
         with socket.create_connection(address(service)) as client:
             client.settimeout(10)
