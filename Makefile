@@ -8,10 +8,10 @@ SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
+.PHONY: help run test test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for another)
 	@$(BIN)/python -m clip_ranker.run
@@ -21,6 +21,9 @@ test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 
 bench: $(VENV)/.bench ## set up and measure, ten quiet minutes (ARGS=--quick to see that it works)
 	$(BIN)/python -m bench $(ARGS)
+
+test-processes: $(VENV)/.dev ## run the tests of processes that are stopped, or die and come back
+	$(BIN)/python -m pytest tests/processes $(ARGS)
 
 test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's redis-server)
 	@deploy/need redis-server redis-server

@@ -8,7 +8,7 @@ import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from clip_ranker import entrypoint, store, web
+from clip_ranker import entrypoint, malloc, store, web
 from clip_ranker.api import Api
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.embedder import Embedder
@@ -20,6 +20,7 @@ from clip_ranker.settings import get_settings
 from clip_ranker.web.answers import answers
 
 entrypoint.take_over()
+malloc.give_back()
 
 settings = get_settings()
 model = store.load(settings.model)

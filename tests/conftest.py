@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,8 +89,8 @@ def serve(stored: Callable[[str], str], images: ImageServer) -> Iterator[Callabl
         return running[key]
 
     yield start
-    for service in running.values():
-        service.__exit__()
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(Service.__exit__, running.values()))
 
 
 @pytest.fixture

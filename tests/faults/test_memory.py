@@ -21,7 +21,7 @@ from tests.running import Service
 
 REQUESTS = 32
 LASTS_S = 20
-MOST_ADDED_BYTES = 2_000_000_000
+MOST_ADDED_BYTES = 1_500_000_000
 """The sum in docs/operations.md."""
 
 
