@@ -33,6 +33,7 @@ TRAFFIC = {"timeout": NEVER_MS / 1000}
 
 @bentoml.service(
     traffic=TRAFFIC,
+    logging={"access": {"enabled": False}},  # a line for every batch
     # Else the client drops its connections with requests in flight, every 100 of them.
     runner_connection={"max_requests": 10**9, "max_age": 1e9},
 )

@@ -153,15 +153,8 @@ def _targets(figures: Figures) -> Iterator[_Row]:
             ),
         ),
         ("missed", _missed),
-        (
-            "first_score",
-            lambda f: _Row(
-                "stream: first score after the first thumbnail's arrival",
-                "300 ms",
-                f"{f['wait_ms']:.0f} ms (worst {f['worst_ms']:.0f})",
-                f["wait_ms"] <= 300,
-            ),
-        ),
+        ("first_score", lambda f: _first_score("after the photo", f["500"])),
+        ("first_score", lambda f: _first_score("with the photo", f["0"])),
         (
             "start",
             lambda f: _Row(
@@ -186,6 +179,15 @@ def _known(figures: Figures, count: str, limit_ms: float) -> _Row:
         f"{limit_ms:g} ms",
         f"{beyond_ms:.0f} ms",
         beyond_ms <= limit_ms,
+    )
+
+
+def _first_score(when: str, figures: Figures) -> _Row:
+    return _Row(
+        f"stream: first score after the first thumbnail, which comes {when}",
+        "300 ms",
+        f"{figures['wait_ms']:.0f} ms (worst {figures['worst_ms']:.0f})",
+        figures["wait_ms"] <= 300,
     )
 
 

@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
 from starlette.responses import Response, StreamingResponse
@@ -20,6 +20,7 @@ from clip_ranker.schema import PrefetchRequest, PrefetchResponse, RankRequest, R
 from clip_ranker.settings import Settings
 
 logger = logging.getLogger("clip_ranker.requests")
+STREAM = "rank/stream"
 
 
 class Api:
@@ -41,15 +42,17 @@ class Api:
 
     async def rank(self, request: RankRequest) -> RankResponse:
         """Answers once everything is ranked or failed; raises as ``Ranking``."""
-        async with self._ranking(request) as ranking:
-            async for _ in ranking.events():
-                pass
+        with _refusals(request, "rank"):
+            async with self._ranking(request) as ranking:
+                async for _ in ranking.events():
+                    pass
         return self._answer(ranking, "rank")
 
     async def stream(self, request: RankRequest) -> Response:
         """Answers line by line; what is wrong with the photo is raised before the first."""
         async with AsyncExitStack() as held:
-            ranking = await held.enter_async_context(self._ranking(request))
+            with _refusals(request, STREAM):
+                ranking = await held.enter_async_context(self._ranking(request))
             return _Stream(self._lines(ranking), held.pop_all())
 
     async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
@@ -67,9 +70,10 @@ class Api:
 
     async def _lines(self, ranking: Ranking) -> AsyncIterator[str]:
         try:
-            async for index in ranking.events():
-                yield _line(_event(ranking, index))
-            answer = self._answer(ranking, "rank/stream")
+            with _refusals(ranking.request, STREAM):
+                async for index in ranking.events():
+                    yield _line(_event(ranking, index))
+            answer = self._answer(ranking, STREAM)
             yield f'{{"type":"answer","answer":{answer.model_dump_json()}}}\n'
         except RequestError as error:
             yield _line({"type": "error", "error": str(error), "detail": error.detail})
@@ -115,6 +119,22 @@ def _line(event: dict[str, Any]) -> str:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
+@contextmanager
+def _refusals(request: RankRequest, path: str) -> Iterator[None]:
+    """A request that gets no ranking has its one line in the log as well."""
+    try:
+        yield
+    except RequestError as error:
+        line = {
+            "path": path,
+            "status": error.status,
+            "candidates": len(request.candidates),
+            "error": str(error),
+        }
+        logger.info(json.dumps(line, separators=(",", ":")))
+        raise
+
+
 def _report(answer: RankResponse, path: str) -> None:
     """Counts a finished request, and writes its one line into the log."""
     meta = answer.meta
@@ -127,6 +147,7 @@ def _report(answer: RankResponse, path: str) -> None:
         metrics.STAGE_SECONDS.labels(stage).observe(spent_ms / 1000)
     line = {
         "path": path,
+        "status": 200,
         "candidates": meta.candidates,
         "succeeded": meta.succeeded,
         "cached": meta.cached,

@@ -40,12 +40,16 @@ class Lane:
     Args:
         batcher: it belongs to.
         background: goes only when no other lane has anything.
+
+    Attributes:
+        given: pictures it has put into calls so far.
     """
 
     def __init__(self, batcher: "Batcher", *, background: bool = False) -> None:
         self._batcher = batcher
         self.background = background
         self.waiting: deque[Waiting] = deque()
+        self.given = 0
 
     def put(self, pixels: Pixels) -> Waiting:
         """Puts a picture in line. Its embedding fails with
@@ -56,6 +60,16 @@ class Lane:
         entry = Waiting(pixels, asyncio.get_running_loop().create_future())
         self.adopt(entry)
         return entry
+
+    def give(self) -> Waiting | None:
+        """Takes the next picture that somebody still wants out of line."""
+        while self.waiting:
+            entry = self.waiting.popleft()
+            if not entry.taken and not entry.embedding.done():  # else its request has gone
+                entry.taken = True
+                self.given += 1
+                return entry
+        return None
 
     def adopt(self, entry: Waiting) -> None:
         """Takes a picture that waits in another lane into this one as well."""
@@ -68,8 +82,9 @@ class Batcher:
     """Work-conserving: while one call is out, what becomes ready gathers; no timer.
 
     Takes one picture of each lane in turn, so that a request with one picture does not wait for
-    all of a request with fifty. One call at a time, because BentoML's dispatcher holds lone
-    calls back once it has seen calls queue.
+    all of a request with fifty. A lane begins small and gives at most as many as it has given
+    before, so that a stream has its first score early. One call at a time, because BentoML's
+    dispatcher holds lone calls back once it has seen calls queue.
 
     Args:
         embed: the embedder's call.
@@ -129,16 +144,19 @@ class Batcher:
 def _take(lanes: OrderedDict[Lane, None], most: int) -> list[Waiting]:
     """Up to ``most`` pictures, one of each lane in turn."""
     batch: list[Waiting] = []
+    shares = {lane: max(1, lane.given) for lane in lanes}
+    done: list[Lane] = []
     while lanes and len(batch) < most:
         lane, _ = lanes.popitem(last=False)
-        while lane.waiting:
-            entry = lane.waiting.popleft()
-            if not entry.taken and not entry.embedding.done():  # else its request has gone
-                entry.taken = True
-                batch.append(entry)
-                break
-        if lane.waiting:
+        if (entry := lane.give()) is None:
+            continue
+        batch.append(entry)
+        shares[lane] -= 1
+        if shares[lane]:
             lanes[lane] = None
+        else:
+            done.append(lane)
+    lanes.update(dict.fromkeys(done))
     return batch
 
 

@@ -85,7 +85,7 @@ class EmbeddingCache:
             self._unshared[key] = entry
 
     def put_failure(self, key: str, failure: CandidateError) -> None:
-        """Keeps a failure for a few seconds, so that a dead host is not asked again and again."""
+        """Keeps a failure for a few seconds, so that it is not asked for again and again."""
         if self._failures.maxsize:
             self._failures[key] = (type(failure), str(failure))
 

@@ -14,6 +14,7 @@ from typing import Any
 import httpcore
 
 from clip_ranker.addresses import IPAddress
+from clip_ranker.dead_hosts import DeadHosts
 from clip_ranker.errors import UrlBlockedError
 from clip_ranker.resolver import Resolve
 from clip_ranker.url_policy import BLOCKED_ADDRESS, Exceptions
@@ -36,6 +37,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self._exceptions = exceptions
         self._resolve = resolve
         self._backend = httpcore.AnyIOBackend()
+        self._dead_hosts = DeadHosts()
 
     async def connect_tcp(
         self,
@@ -49,8 +51,19 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
         Raises:
             UrlBlockedError: there is no such name, or one of its addresses is not public.
-            httpcore.ConnectError: none of them accepts a connection.
+            httpcore.ConnectError: none of them accepts a connection, or did a moment ago.
         """
+        with self._dead_hosts.connecting(host, port):
+            return await self._connect(host, port, timeout, local_address, socket_options)
+
+    async def _connect(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None,  # noqa: ASYNC109 passed on
+        local_address: str | None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
+    ) -> httpcore.AsyncNetworkStream:
         addresses = await self._addresses(host, port)
         refused: Exception | None = None
         for address in addresses:

@@ -6,12 +6,14 @@ import random
 import socket
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 
 import psutil
 import pytest
 
+from clip_ranker import dead_hosts
 from clip_ranker import fetch as fetch_module
 from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, TooLargeError
 from clip_ranker.fetch import Fetcher
@@ -58,6 +60,58 @@ def outcome(server: RawServer, path: str, **settings: object) -> bytes | Candida
     assert "127.0.0.1" not in str(failure)
     assert str(server.port) not in str(failure)
     return failure
+
+
+def test_a_dead_host_is_not_asked_fifty_times(server: RawServer) -> None:
+    connects = Counter()
+
+    async def scenario(fetcher: Fetcher) -> None:
+        backend = fetcher._transport._pool._network_backend._backend  # type: ignore[attr-defined]
+        connect = backend.connect_tcp
+
+        async def counted(host: str, *rest: object) -> object:
+            connects[host] += 1
+            return await connect(host, *rest)
+
+        backend.connect_tcp = counted
+        for _ in range(50):
+            with pytest.raises(DownloadFailedError, match="could not connect"):
+                await get(fetcher, dead, "/")
+        assert connects["127.0.0.1"] == dead_hosts.ENOUGH_FAILURES
+
+    with RawServer() as dead:
+        pass
+    run(dead, scenario)
+
+
+def test_a_dead_host_is_asked_again_soon(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_hosts, "FORGOTTEN_AFTER_S", 0.3)
+    server.acts["/"] = lambda connection: connection.sendall(
+        OK + b"Content-Length: 7\r\n\r\npicture"
+    )
+
+    async def scenario(fetcher: Fetcher) -> None:
+        hosts = fetcher._transport._pool._network_backend._dead_hosts  # type: ignore[attr-defined]
+        for _ in range(dead_hosts.ENOUGH_FAILURES):
+            with pytest.raises(OSError, match="dead"), hosts.connecting("127.0.0.1", server.port):
+                raise OSError("dead")
+        with pytest.raises(DownloadFailedError):
+            await get(fetcher, server, "/")
+        await asyncio.sleep(0.4)
+        assert await get(fetcher, server, "/") == b"picture"
+
+    run(server, scenario)
+
+
+def test_a_host_that_hangs_is_not_dead_for_who_gave_up_early() -> None:
+    hosts = dead_hosts.DeadHosts()
+    for _ in range(10):
+        with suppress(asyncio.CancelledError), hosts.connecting("a.test", 80):
+            raise asyncio.CancelledError
+    with hosts.connecting("a.test", 80):
+        pass
 
 
 @pytest.mark.parametrize(

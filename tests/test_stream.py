@@ -54,8 +54,15 @@ def test_each_candidate_is_told_once_and_the_last_event_is_the_rank_answer(
 def test_scores_leave_before_the_slowest_picture_is_there(
     service: Service, images: ImageServer
 ) -> None:
-    urls = [images.url("/slow?s=1.5&stream"), *(images.photo(name) for name in sorted(PHOTOS))]
-    *_, slowest, last = stream(service, urls)
+    urls = [images.url("/held/cat"), *(images.photo(name) for name in sorted(PHOTOS))]
+    images.release.clear()
+    try:
+        events = stream(service, urls)
+        early = [next(events) for _ in PHOTOS]
+    finally:
+        images.release.set()
+    assert {event["index"] for event in early} == set(range(1, len(urls)))
+    slowest, last = events
     assert (slowest["type"], slowest["index"]) == ("scored", 0)
     assert last["type"] == "answer"
 
@@ -196,10 +203,26 @@ def test_a_request_shows_in_metrics_and_server_timing(
 def test_one_json_line_a_request_without_query_strings_or_photo(
     service: Service, images: ImageServer
 ) -> None:
-    service.ranked(query=CAT, candidates=[images.url("/photo/cat?token=secret-in-a-query")])
-    lines = [line for line in service.log().splitlines() if line.startswith('{"path":"rank"')]
-    line = json.loads(lines[-1])
-    assert (line["candidates"], line["succeeded"], line["failed"]) == (1, 1, {})
-    assert set(line["ms"]) == {"total", "download", "decode", "embed"}
+    def logged() -> list[dict[str, Any]]:
+        lines = service.log().splitlines()
+        return [json.loads(line) for line in lines if line.startswith('{"path":"rank')]
+
+    before = len(logged())
+    urls = [images.url("/photo/cat?token=secret-in-a-query")]
+    service.ranked(query=CAT, candidates=urls)
+    list(stream(service, urls))
+    for path in ("/rank", "/rank/stream"):
+        service.client.post(path, json=body(urls) | {"query_image_base64": "bm8="})
+    ranked, streamed, *refused = logged()[before:]
+    assert (ranked["path"], streamed["path"]) == ("rank", "rank/stream")
+    for line in (ranked, streamed):
+        assert (line["status"], line["candidates"], line["succeeded"]) == (200, 1, 1)
+        assert line["failed"] == {}
+        assert set(line["ms"]) == {"total", "download", "decode", "embed"}
+    assert [(line["path"], line["status"], line["candidates"]) for line in refused] == [
+        ("rank", 400, 1),
+        ("rank/stream", 400, 1),
+    ]
+    assert "query_image_base64" in refused[0]["error"]
     assert "secret-in-a-query" not in service.log()
     assert QUERY[:40] not in service.log()
