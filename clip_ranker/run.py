@@ -1,6 +1,7 @@
 """``make run``: picks a model, serves, and says how to ask once it answers."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -44,11 +45,13 @@ def main() -> int:
     environment = os.environ | {"CLIP_MODEL": model, "BENTOML_DO_NOT_TRACK": "True"}
     serve = [sys.executable, "-m", "bentoml", "serve", "--port", PORT]
     with subprocess.Popen(serve, env=environment) as service:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             if _wait(service):
                 print(READY.format(url=URL, model=model), flush=True)
             return service.wait()
         except KeyboardInterrupt:
+            service.terminate()  # Ctrl-C reaches it by itself, kill does not
             return service.wait()
 
 
