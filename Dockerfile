@@ -9,11 +9,14 @@
 #   IMPORT_ARGS     arguments of import_model.py for a model that deploy/import.sh does not know
 #   TORCH_BACKEND   which torch imports the model; empty takes it from the package index
 #   PIP_INDEX_URL   package index; empty takes the default one
+#   BASE            base image, for example with the digest of one that is known to work
 
-FROM python:3.11-slim AS packages
+ARG BASE=python:3.11-slim
+
+FROM $BASE AS packages
 ARG PIP_INDEX_URL=
 ENV UV_DEFAULT_INDEX=$PIP_INDEX_URL UV_NO_CACHE=1 UV_NO_PROGRESS=1
-RUN pip install --no-cache-dir uv
+RUN pip install --no-cache-dir uv==0.13.9
 COPY requirements.txt ./
 # Without dependencies: what is not pinned does not get in, and the check tells if it is missed.
 RUN uv venv --python python3 /app/.venv \
@@ -27,9 +30,11 @@ ARG TORCH_BACKEND=cpu
 WORKDIR /build
 ENV BENTOML_HOME=/bentoml BENTOML_DO_NOT_TRACK=True PATH=/import/bin:$PATH
 COPY pyproject.toml requirements.txt ./
+COPY deploy/requirements-import.txt deploy/
 RUN uv venv --python python3 /import \
     && uv pip install --python /import ${TORCH_BACKEND:+--torch-backend=$TORCH_BACKEND} \
-        --constraint requirements.txt --requirement pyproject.toml --extra import
+        --constraint requirements.txt --constraint deploy/requirements-import.txt \
+        --requirement pyproject.toml --extra import
 # Importing takes minutes: only what it needs, so that other changes do not import again.
 COPY import_model.py ./
 COPY deploy/import.sh deploy/
@@ -43,7 +48,7 @@ COPY . .
 # BentoML makes folders that only their owner can read.
 RUN CLIP_MODEL="$MODEL" bentoml build --version image && chmod -R a+rX /bentoml
 
-FROM python:3.11-slim
+FROM $BASE
 RUN useradd --system --uid 1034 --no-create-home bentoml
 ENV PATH=/app/.venv/bin:$PATH \
     LC_ALL=C.UTF-8 \

@@ -3,7 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt \
+	--constraint deploy/requirements-import.txt
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 
@@ -29,12 +30,16 @@ test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's re
 	@deploy/need redis-server redis-server
 	$(BIN)/python -m pytest tests/redis $(ARGS)
 
-image: $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32)
+image: docker-answers $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32)
 	@deploy/image.sh $(BIN)
 
 test-faults: $(VENV)/.dev ## minutes of dying servers, clients and embedders, and the most memory (FAULTS_S=180)
 	$(BIN)/bandit --quiet --recursive --severity-level medium clip_ranker service.py import_model.py
 	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+.PHONY: docker-answers
+docker-answers:
+	@docker info >/dev/null 2>&1 || { echo "image: no Docker engine answers ('docker info' tells more). Install one and start it." >&2; exit 1; }
 
 test-deploy: $(VENV)/.dev ## prove the image, compose and Caddy with a real Docker engine
 	@deploy/test-deploy.sh $(BIN)
@@ -70,15 +75,19 @@ requirements.txt: pyproject.toml
 pin: $(VENV)/.dev ## renew requirements.txt from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --upgrade --python-version 3.11 --python-platform linux \
 		--no-header --no-annotate --output-file requirements.txt
+	$(BIN)/uv pip compile pyproject.toml --extra import --upgrade --python-version 3.11 \
+		--python-platform linux --constraint requirements.txt --no-header --no-annotate --quiet \
+		--output-file - | grep --invert-match --line-regexp --fixed-strings \
+		--file requirements.txt >deploy/requirements-import.txt
 
 # Installing is slow and rare: a stamp remembers it.
-$(VENV)/.import: requirements.txt
+$(VENV)/.import: requirements.txt deploy/requirements-import.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing what importing and serving need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[import]'
 	@touch $@
 
-$(VENV)/.dev: requirements.txt
+$(VENV)/.dev: requirements.txt deploy/requirements-import.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[dev]'

@@ -6,7 +6,7 @@ finish what it has (``clip_ranker.web.drain``), which then ends the service by i
 standard library: this process stays, and should cost next to nothing.
 
 CLIP_DRAIN_LIMIT_S  seconds after which the service is ended although requests are in flight
-                    (65: above the longest deadline of a request)
+                    (90: above the upload and the ranking of one request together, 20 + 60)
 """
 
 import logging
@@ -23,7 +23,9 @@ CONTAINERIZED = "BENTOML_CONTAINERIZED"
 """Environment variable: where it is set BentoML does not start a process again that died."""
 PID_FILE = "CLIP_PID_FILE"
 """Environment variable: where the API process leaves its process id."""
-DRAIN_LIMIT_S = "65"
+DRAIN_LIMIT_S = "90"
+STOP_LIMIT_S = "5"
+"""For connections that are open when all work is done, of clients that do not read."""
 STOP = {signal.SIGTERM, signal.SIGINT}
 HANDLED = STOP | {signal.SIGCHLD, signal.SIGALRM}
 
@@ -47,12 +49,18 @@ def main() -> int:
         pid_file = Path(folder) / "api.pid"
         service = os.posix_spawn(
             sys.executable,
-            [sys.executable, "-m", "bentoml", *sys.argv[1:]],
+            [sys.executable, "-m", "bentoml", *_arguments(sys.argv[1:])],
             environment | {PID_FILE: str(pid_file)},
             setsigmask=(),
             setsid=True,  # else Ctrl-C in a terminal reaches the service past this process
         )
         return _supervise(service, pid_file, limit_s)
+
+
+def _arguments(given: list[str]) -> list[str]:
+    # uvicorn by itself waits for ever for a client that does not read its answer.
+    limit = ["--timeout-graceful-shutdown", STOP_LIMIT_S] if given[:1] == ["serve"] else []
+    return [*given[:1], *limit, *given[1:]]
 
 
 def _limit_s(text: str) -> float:

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +24,10 @@ def run(*command: str | Path, cwd: Path = ROOT, **environment: str) -> str:
     Raises:
         AssertionError: it did not; with its output.
     """
+    # Without the settings of whoever runs this.
+    own = {name: value for name, value in os.environ.items() if not name.startswith("CLIP_")}
     result = subprocess.run(
-        command, cwd=cwd, env=os.environ | environment, capture_output=True, text=True, check=False
+        command, cwd=cwd, env=own | environment, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, f"{command}\n{result.stdout[-5000:]}\n{result.stderr[-5000:]}"
     return result.stdout.strip()
@@ -42,7 +45,9 @@ def compose(*arguments: str | Path, files: list[Path], **environment: str) -> st
     chosen = [option for file in files for option in ("-f", str(file))]
     # What v2 does anyway.
     environment |= {"DOCKER_BUILDKIT": "1", "COMPOSE_DOCKER_CLI_BUILD": "1"}
-    return run(*command, "-p", PROJECT, *chosen, *arguments, cwd=files[0].parent, **environment)
+    with tempfile.NamedTemporaryFile(suffix=".env") as empty:  # not that of whoever runs this
+        command += ["--env-file", empty.name, "-p", PROJECT, *chosen]
+        return run(*command, *arguments, cwd=files[0].parent, **environment)
 
 
 def inspect(kind: str, name: str) -> dict[str, Any] | None:

@@ -12,10 +12,6 @@ bin=$1
 model=${MODEL:-openclip_vit_b32}
 tag=${TAG:-clip-api:latest}
 
-if ! docker info >/dev/null 2>&1; then
-    echo "image: no Docker engine answers ('docker info' tells more). Install one and start it." >&2
-    exit 1
-fi
 # shellcheck disable=SC2086 # several arguments on purpose
 PYTHON="$bin/python" deploy/import.sh "$model" ${IMPORT_ARGS:-}
 bento=$(CLIP_MODEL="$model" "$bin/bentoml" build --output tag)

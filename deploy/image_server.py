@@ -2,6 +2,7 @@
 
 /NAME.jpg        the picture
 /held/NAME.jpg   the picture, once /release was asked for
+/hold            the next ones are held back again
 /waiting         how many wait for that
 """
 
@@ -18,8 +19,10 @@ class Handler(SimpleHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path == "/release":
             release.set()
+        if self.path == "/hold":
+            release.clear()
             waiting.clear()
-        if self.path in ("/release", "/waiting"):
+        if self.path in ("/release", "/hold", "/waiting"):
             body = str(len(waiting)).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -27,7 +30,6 @@ class Handler(SimpleHTTPRequestHandler):
             self.wfile.write(body)
             return
         if self.path.startswith("/held/"):
-            release.clear()
             waiting.append(self.path)
             release.wait()
             self.path = self.path.removeprefix("/held")

@@ -33,7 +33,8 @@ if [ $# -eq 0 ]; then
 fi
 if ! "$python" import_model.py "$@" --name "$model"; then
     echo "import: no model '$model', so no image. The lines above say why." >&2
-    echo "Without a way to the weights: bring them as a file, IMPORT_ARGS='--pretrained FILE'," >&2
+    echo "Without a way to the weights: bring them as a file with" >&2
+    echo "  make image IMPORT_ARGS='--pretrained FILE'" >&2
     echo "or build with MODEL=efficientnet_lite0, a small model that needs no hub." >&2
     exit 1
 fi

@@ -20,6 +20,13 @@ say() { echo "test-deploy: $*" >&2; }
 clean_up() {
     status=$?
     trap - EXIT
+    # What the test removes by itself, unless it was cut off.
+    for label in clip-ranker-test com.docker.compose.project=clip-ranker-test; do
+        docker ps --all --quiet --filter "label=$label" 2>/dev/null |
+            xargs --no-run-if-empty docker rm --force --volumes >/dev/null || true
+    done
+    docker network ls --quiet --filter label=clip-ranker-test 2>/dev/null |
+        xargs --no-run-if-empty docker network rm >/dev/null || true
     [ -z "$stand_in" ] || docker image rm --force "$base" >/dev/null || true
     if [ -n "$engine" ]; then
         kill "$engine" 2>/dev/null || true

@@ -1,12 +1,15 @@
 """The whole chain for real: image, compose, Caddy. `make test-deploy` runs it, in file order."""
 
 import base64
+import json
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
+import pytest
 
-from deploy.conftest import IMAGES, MODEL, measured, ok
+from deploy.conftest import CADDY, IMAGES, MODEL, measured, ok
 from deploy.engine import (
     NETWORK,
     ROOT,
@@ -16,6 +19,7 @@ from deploy.engine import (
     inside,
     inspect,
     python_in,
+    remove_own,
     wait_until,
 )
 
@@ -97,6 +101,23 @@ def test_ranks_real_pictures_through_caddy_one_url_broken(service: httpx.Client)
     assert answer["meta"]["model"] == MODEL
 
 
+def test_a_stream_comes_through_caddy_line_by_line(service: httpx.Client, images: str) -> None:
+    httpx.get(f"{images}/hold")
+    urls = [f"http://{IMAGES}/held/cat.jpg?stream", picture("coffee"), picture("rocket")]
+    candidates = [{"auction_id": url, "image_url": url} for url in urls]
+    body = {"query_image_base64": CAT, "candidates": candidates}
+    try:
+        with service.stream("POST", "/rank/stream", json=body) as response:
+            events = (json.loads(line) for line in response.iter_lines())
+            early = [next(events), next(events)]  # while the first picture is still held back
+            httpx.get(f"{images}/release")
+            *_, last = events
+    finally:
+        httpx.get(f"{images}/release")
+    assert {event["auction_id"] for event in early} == set(urls[1:])
+    assert last["answer"]["meta"]["succeeded"] == 3
+
+
 def test_neighbours_on_the_network_reach_it_by_name(service: httpx.Client) -> None:
     ask = f"import urllib.request as u; print(u.urlopen('http://{SERVICE}:8000/healthz').read())"
     assert docker("exec", IMAGES, "python", "-c", ask) == "b'ok'"
@@ -131,9 +152,11 @@ def test_memory_is_measured(service: httpx.Client) -> None:
         return docker("stats", "--no-stream", "--format", "{{.MemUsage}}", SERVICE)
 
     measured.append(f"memory at rest: {memory()}, with the model {MODEL}")
-    urls = [picture(name) for name in ("brick", "camera", "coffee", "coins", "rocket")]
-    assert all(rank(service, *urls).status_code == 200 for _ in range(50))
-    measured.append(f"memory after 50 requests: {memory()}")
+    names = ("brick", "camera", "coffee", "coins", "rocket")
+    for number in range(50):
+        urls = [f"{picture(name)}?{number}" for name in names]
+        assert rank(service, *urls).json()["meta"]["cached"] == 0
+    measured.append(f"memory after 50 requests of new pictures: {memory()}")
 
 
 def _pid(of: str) -> int:
@@ -174,6 +197,7 @@ def test_docker_stop_lets_a_rank_finish_and_refuses_new_ones(
 ) -> None:
     with ThreadPoolExecutor(2) as pool:
         try:
+            httpx.get(f"{images}/hold")
             answer = pool.submit(rank, service, f"http://{IMAGES}/held/cat.jpg")
             wait_until(lambda: httpx.get(f"{images}/waiting").text == "1", "the download")
             stop = pool.submit(docker, "stop", SERVICE)
@@ -187,6 +211,12 @@ def test_docker_stop_lets_a_rank_finish_and_refuses_new_ones(
         assert answer.result().json()["meta"]["succeeded"] == 1
         stop.result()
     assert container()["State"]["ExitCode"] == 0
+
+
+def test_a_stop_while_it_starts_is_not_lost(service: httpx.Client) -> None:
+    docker("start", SERVICE)
+    docker("stop", "--time", "20", SERVICE)
+    assert container()["State"]["ExitCode"] != 137
 
 
 def test_an_idle_container_stops_within_ten_seconds(service: httpx.Client) -> None:
@@ -216,9 +246,39 @@ def test_the_stricter_site_closes_what_is_for_operators(
     commented = text[text.rindex("# clip.revathis-dev.com {") :]
     variant = "".join(line.removeprefix("# ") for line in commented.splitlines(keepends=True))
     with start_caddy("clip-ranker-test-strict", variant) as client:
-        assert client.get("/healthz").text == "ok"
+        wait_until(lambda: ok(client), "the strict Caddy")
         for path in ("/metrics", "/schema.json", "/docs", "/docs.json", "/demo", "/"):
             assert service.get(path).status_code < 400, path
             assert client.get(path).status_code == 404, path
         assert rank(client, picture("cat")).status_code == 200
         assert client.post("/rank", content=b" " * 31_000_000).status_code == 413
+
+
+def test_an_update_and_the_way_back_as_documented(service: httpx.Client) -> None:
+    image = container()["Config"]["Image"]
+    docker("tag", image, "clip-api:previous")
+    packed = subprocess.run(
+        f"docker save {image} | gzip -1 | docker load", shell=True, check=True, capture_output=True
+    )
+    assert image in packed.stdout.decode()
+    docker("tag", "clip-api:previous", image)
+    docker("image", "rm", "clip-api:previous")
+
+
+def test_caddy_takes_the_snippet_as_documented(service: httpx.Client) -> None:
+    check = "caddy validate --config /tmp/Caddyfile --adapter caddyfile"
+    assert f"docker exec revathis-ai-caddy {check}" in (ROOT / "docs/deployment.md").read_text()
+    docker("cp", ROOT / "Caddyfile.snippet", f"{CADDY}:/tmp/Caddyfile")
+    docker("exec", CADDY, *check.split())
+
+
+def test_what_belongs_to_others_is_not_removed(service: httpx.Client) -> None:
+    found = container()["Config"]["Image"]
+    docker("rm", "--force", SERVICE)
+    docker("create", "--name", SERVICE, found)
+    try:
+        with pytest.raises(AssertionError, match="did not make"):
+            remove_own()
+        assert inspect("container", SERVICE) is not None
+    finally:
+        docker("rm", SERVICE)

@@ -80,6 +80,56 @@ def test_a_folder_may_hold_more_pictures_than_a_request(
     assert answer(capsys)["meta"]["succeeded"] == 201
 
 
+def test_what_cannot_be_read_in_a_folder_fails_alone(
+    tiny: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "folder.jpg").mkdir(parents=True)
+    (folder / "gone.jpg").symlink_to(folder / "nowhere")
+    for name in ("cat.jpg", "coffee.jpg"):
+        (folder / name).write_bytes((EXAMPLES / name).read_bytes())
+    read = Path.read_bytes
+
+    def unreadable(path: Path) -> bytes:  # the tests may run as root, who reads everything
+        if path == folder / "coffee.jpg":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    sheet = tmp_path / "sheet.html"
+    assert main(["rank", PHOTO, str(folder), *tiny, "--json", "--html", str(sheet)]) == 0
+    printed = answer(capsys)
+    assert [result["auction_id"] for result in printed["results"]] == ["cat.jpg"]
+    assert [(f["auction_id"], f["detail"]) for f in printed["failed"]] == [
+        ("coffee.jpg", "cannot be read: Permission denied")
+    ]
+    assert "Permission denied" in sheet.read_text()
+
+
+def test_listings_with_one_id_keep_their_own_titles_and_pictures(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listings.json"
+    listings = [
+        {"auction_id": "A", "image_url": f"example:{name}", "title": name.upper()}
+        for name in ("coffee", "cat", "rocket")
+    ]
+    path.write_text(json.dumps(listings))
+    sheet = tmp_path / "sheet.html"
+    assert main(["rank", PHOTO, str(path), *tiny, "--html", str(sheet)]) == 0
+    assert re.search(r"1\s+1\.0000\s+A\s+CAT\s", capsys.readouterr().out)
+    page = sheet.read_text()
+    cards = re.findall(r"<li><img[^>]*src=\"([^\"]+)\"><p>[^<]*<b>[^<]*</b><br>(\w+)", page)
+    assert cards[0][1] == "CAT"
+    assert {title for _, title in cards} == {"CAT", "COFFEE", "ROCKET"}
+    assert len({picture for picture, _ in cards}) == 3
+    assert main(["rank", PHOTO, str(path), *tiny, "--json"]) == 0
+    assert [result["auction_id"] for result in answer(capsys)["results"]] == ["A"] * 3
+
+
 def test_the_table_shows_titles_as_text(
     tiny: list[str], listings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -42,9 +43,12 @@ def test_compose_keeps_what_the_user_fixed() -> None:
 def test_the_container_is_given_longer_to_stop_than_a_request_may_take() -> None:
     from clip_ranker.entrypoint import DRAIN_LIMIT_S
 
-    grace_s = int(yaml.safe_load(COMPOSE)["services"]["clip-api"]["stop_grace_period"][:-1])
-    deadline_s = Settings.model_fields["request_timeout_s"].default
-    assert deadline_s < float(DRAIN_LIMIT_S) < grace_s
+    grace = yaml.safe_load(COMPOSE)["services"]["clip-api"]["stop_grace_period"]
+    (grace_s,) = re.fullmatch(r"\$\{CLIP_STOP_GRACE:-(\d+)s\}", grace).groups()  # type: ignore[union-attr]
+    longest_s = sum(
+        Settings.model_fields[name].default for name in ("upload_timeout_s", "request_timeout_s")
+    )
+    assert longest_s < float(DRAIN_LIMIT_S) < int(grace_s)
 
 
 def test_the_site_block_is_the_one_the_user_fixed() -> None:
@@ -64,3 +68,29 @@ def test_an_image_with_a_model_nobody_knows_says_how_to_import_it(tmp_path: Path
     assert result.returncode == 1
     assert "'unheard_of'" in result.stderr
     assert "IMPORT_ARGS" in result.stderr
+
+
+def test_a_machine_without_docker_is_told_so_before_anything_is_installed() -> None:
+    result = subprocess.run(
+        ["make", "image"],
+        cwd=ROOT,
+        env=os.environ | {"DOCKER_HOST": "unix:///nonexistent"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode != 0
+    assert "no Docker engine answers" in result.stderr
+    assert result.stdout == ""
+
+
+def test_the_import_stage_is_pinned() -> None:
+    pinned = (ROOT / "deploy/requirements-import.txt").read_text().splitlines()
+    names = {line.partition("==")[0].replace("-", "_") for line in pinned}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {
+        re.split("[=<>]", line)[0].replace("-", "_")
+        for line in project["optional-dependencies"]["import"]
+    }
+    assert wanted <= names
+    assert all("==" in line for line in pinned)

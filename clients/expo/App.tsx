@@ -23,11 +23,11 @@ export default function App() {
       }),
     [],
   );
-  const { session, rank, stop, undo } = useRanking(client, LISTINGS);
+  const { session, rank, stop, undo, fail } = useRanking(client, LISTINGS);
   const ink = useColorScheme() === "dark" ? "#e8e6e1" : "#1f2328";
 
   const from = async (source: "camera" | "library") => {
-    const photo = await takePhoto(source);
+    const photo = await takePhoto(source).catch((error: Error) => fail(error.message));
     if (photo) await rank(photo);
   };
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from clip_ranker.errors import ClipRankerError
+from clip_ranker.errors import ClipRankerError, DownloadFailedError
 from clip_ranker.schema import Candidate
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
@@ -37,6 +37,18 @@ def read_photo(photo: str) -> dict[str, str]:
     return {"query_image_base64": base64.b64encode(data).decode()}
 
 
+def read_picture(url: str) -> bytes:
+    """The file behind a ``file:`` URL.
+
+    Raises:
+        DownloadFailedError: it cannot be read.
+    """
+    try:
+        return Path(url.removeprefix(FILE)).read_bytes()
+    except OSError as error:
+        raise DownloadFailedError(f"cannot be read: {error.strerror}") from error
+
+
 def read_listings(path: Path) -> list[Candidate]:
     """Candidates out of a JSON file, or one of each picture in a folder.
 
@@ -47,7 +59,9 @@ def read_listings(path: Path) -> list[Candidate]:
 
 
 def _folder(path: Path) -> list[Candidate]:
-    pictures = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    pictures = sorted(
+        file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
+    )
     if not pictures:
         raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
     return [

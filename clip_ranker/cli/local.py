@@ -1,11 +1,10 @@
 """Ranks in this process, with the model from the store and the service's own parts."""
 
 import asyncio
-from pathlib import Path
 
 from clip_ranker import store
 from clip_ranker.batcher import Batcher, Embedding, Pixels
-from clip_ranker.cli.inputs import FILE
+from clip_ranker.cli.inputs import FILE, read_picture
 from clip_ranker.cli.show import Advance
 from clip_ranker.encoder import Encoder
 from clip_ranker.pictures import Job, Pictures
@@ -23,7 +22,7 @@ class _LocalPictures(Pictures):
         if not url.startswith(FILE):
             return await super().embed_url(url, job)
         async with job.slots:
-            data = await asyncio.to_thread(Path(url.removeprefix(FILE)).read_bytes)
+            data = await asyncio.to_thread(read_picture, url)
         return await self.embed_bytes(data, job)
 
 

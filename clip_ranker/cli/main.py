@@ -12,7 +12,7 @@ from clip_ranker.cli.arguments import parser
 from clip_ranker.cli.inputs import CliError, UsageError, read_listings, read_photo
 from clip_ranker.cli.sheet import sheet
 from clip_ranker.errors import ClipRankerError
-from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.schema import Failure, RankRequest, RankResponse, Result
 
 DONE, FAILED, USAGE, NONE_RANKED, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -48,12 +48,13 @@ def _rank(options: argparse.Namespace, people: Console) -> int:
     request = _request(options)
     with show.progress(len(request.candidates), people) as advance:
         if options.url:
-            answer = remote.rank(request, advance, url=options.url, key=options.key)
+            answer = remote.rank(_numbered(request), advance, url=options.url, key=options.key)
         else:
-            answer = local.rank(request, advance, model=options.model)
+            answer = local.rank(_numbered(request), advance, model=options.model)
     if options.html:
         _write(options, request, answer)
     if options.json:
+        _name(answer, request)
         sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
     else:
         show.table(answer, request.candidates, Console(highlight=False))
@@ -71,6 +72,21 @@ def _request(options: argparse.Namespace) -> RankRequest:
         max_concurrency=options.max_concurrency,
         image_resize=options.image_resize,
     )
+
+
+def _numbered(request: RankRequest) -> RankRequest:
+    """The same with positions for ids, which may repeat: an answer names listings by id only."""
+    numbered = [
+        candidate.model_copy(update={"auction_id": str(place)})
+        for place, candidate in enumerate(request.candidates)
+    ]
+    return request.model_copy(update={"candidates": numbered})
+
+
+def _name(answer: RankResponse, request: RankRequest) -> None:
+    entries: list[Result | Failure] = [*answer.results, *answer.failed]
+    for entry in entries:
+        entry.auction_id = request.candidates[int(entry.auction_id)].auction_id
 
 
 def _write(options: argparse.Namespace, request: RankRequest, answer: RankResponse) -> None:

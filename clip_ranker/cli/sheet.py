@@ -4,13 +4,12 @@ import asyncio
 import base64
 import io
 from html import escape
-from pathlib import Path
 from string import Template
 
 from PIL import Image
 
 from clip_ranker import example_pictures, images
-from clip_ranker.cli.inputs import FILE
+from clip_ranker.cli.inputs import FILE, read_picture
 from clip_ranker.errors import CandidateError
 from clip_ranker.fetch import Fetcher
 from clip_ranker.schema import Candidate, RankRequest, RankResponse
@@ -52,7 +51,7 @@ def sheet(request: RankRequest, answer: RankResponse, photo: bytes | None) -> st
 
     Args:
         request: what was asked.
-        answer: what came.
+        answer: what came; its ids are positions in the request.
         photo: the file, when the photo was one.
     """
     return asyncio.run(_sheet(request, answer, photo))
@@ -60,10 +59,9 @@ def sheet(request: RankRequest, answer: RankResponse, photo: bytes | None) -> st
 
 async def _sheet(request: RankRequest, answer: RankResponse, photo: bytes | None) -> str:
     settings = get_settings()
-    named = {candidate.auction_id: candidate for candidate in request.candidates}
     ids = [result.auction_id for result in answer.results]
     ids += [failure.auction_id for failure in answer.failed]
-    shown = [named[name] for name in ids]
+    shown = [request.candidates[int(place)] for place in ids]
     urls = {candidate.image_url for candidate in shown}
     if request.query_image_url:
         urls.add(request.query_image_url)
@@ -95,7 +93,7 @@ def _card(candidate: Candidate, picture: str, line: str) -> str:
 async def _of_url(url: str, fetcher: Fetcher, settings: Settings) -> str:
     try:
         if url.startswith(FILE):
-            data = await asyncio.to_thread(Path(url.removeprefix(FILE)).read_bytes)
+            data = await asyncio.to_thread(read_picture, url)
         elif url.startswith(example_pictures.SCHEME):
             data = example_pictures.read(url)
         else:

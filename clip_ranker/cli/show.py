@@ -24,22 +24,29 @@ def progress(total: int, console: Console) -> Iterator[Advance]:
 
 
 def table(answer: RankResponse, candidates: list[Candidate], console: Console) -> None:
-    """Prints ranks and scores, then what failed, then one line about the whole."""
-    titles = {candidate.auction_id: candidate.title or "" for candidate in candidates}
+    """Prints ranks and scores, then what failed, then one line about the whole.
+
+    Args:
+        answer: its ids are positions in ``candidates``.
+        candidates: what was asked for.
+        console: where to.
+    """
     ranks = Table(box=None, pad_edge=False, header_style="dim")
     ranks.add_column("rank", justify="right")
     ranks.add_column("score", justify="right")
     ranks.add_column("listing", overflow="fold")
-    titled = any(titles.values())
+    titled = any(candidate.title for candidate in candidates)
     if titled:
         ranks.add_column("title", overflow="ellipsis", no_wrap=True, ratio=1)
     for result in answer.results:
-        texts = [plain(result.auction_id), plain(titles[result.auction_id])]
+        listing = candidates[int(result.auction_id)]
+        texts = [plain(listing.auction_id), plain(listing.title or "")]
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)
     for failure in answer.failed:
-        why = f"  {plain(failure.auction_id)}: {failure.reason}, {plain(failure.detail)}"
+        name = candidates[int(failure.auction_id)].auction_id
+        why = f"  {plain(name)}: {failure.reason}, {plain(failure.detail)}"
         console.print(Text("failed", "red").append(why, "default"), soft_wrap=True)
     meta = answer.meta
     seconds = meta.timing_ms.total / 1000

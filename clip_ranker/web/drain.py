@@ -7,6 +7,7 @@ stops the service sends SIGUSR1 to the API process first; the container's entry 
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 from clip_ranker.entrypoint import PID_FILE
@@ -15,6 +16,8 @@ from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response
 from clip_ranker.web.health import PATH as HEALTHZ
 
 READING = ("GET", "HEAD", "OPTIONS")
+REFUSAL_READS_S = 5
+"""An upload that is refused is read so long, else the answer is lost behind a reset."""
 
 
 class DrainingError(RequestError):
@@ -73,8 +76,9 @@ class Drain:
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
-    # An answer before the body is read can get lost behind a reset of the connection.
-    while (await receive()).get("more_body", False):
-        pass
+    with suppress(TimeoutError):
+        async with asyncio.timeout(REFUSAL_READS_S):
+            while (await receive()).get("more_body", False):
+                pass
     stopping = DrainingError("the service is stopping, try again in a few seconds")
     await error_response(stopping)(scope, receive, send)

@@ -13,8 +13,8 @@ from tests.conftest import run_import
 from tests.running import Service
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
-COLOURS = 192
-HEIGHTS = {PHONE: 844, DESK: 960}
+QUALITY = 88
+HEIGHTS = {PHONE: 844, DESK: 1080}
 
 
 def main() -> None:
@@ -58,7 +58,7 @@ def _page(browser: Browser, width: int, locale: str, scheme: Scheme) -> Page:
 
 def _save(page: Page, name: str) -> None:
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(FOLDER / f"{name}.png", optimize=True)
+    image.save(FOLDER / f"{name}.webp", quality=QUALITY, method=6)
 
 
 if __name__ == "__main__":

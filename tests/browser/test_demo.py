@@ -1,7 +1,9 @@
 """The page at /demo, as a person uses it."""
 
+import base64
 import json
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -222,6 +224,79 @@ def test_listings_that_make_no_sense_are_explained(
     page.fill("#listings", listings)
     expect(page.locator("#listings-note")).to_contain_text(said)
     assert violations(page) == []
+
+
+def test_the_grid_shows_what_is_known_while_one_picture_is_late(
+    open_page: Open, demo_service: Service, images: ImageServer
+) -> None:
+    page = open_page(demo_service.url)
+    page.set_input_files(
+        "#file",
+        {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": encode(picture("cat"))},
+    )
+    examples = [f"example:{name}" for name in ("cat", "coffee", "coins", "rocket", "grass")]
+    page.fill("#listings", "\n".join([images.url("/held/cat?grid"), *examples]))
+    images.release.clear()
+    try:
+        page.click("#rank")
+        expect(page.locator(".card.scored")).to_have_count(5)
+        expect(page.locator(".card.waiting")).to_have_count(1)
+        expect(page.locator("#summary")).to_contain_text("5 of 6")
+        expect(page.locator("#stop")).to_be_visible()
+        assert violations(page) == []
+    finally:
+        images.release.set()
+    expect(page.locator(".card.scored")).to_have_count(6)
+    expect(page.locator("#stop")).to_be_hidden()
+
+
+@pytest.mark.parametrize("example", [True, False])
+def test_the_command_runs_as_copied_and_runs_nothing_else(
+    open_page: Open, demo_service: Service, tmp_path: Path, example: bool
+) -> None:
+    page = open_page(demo_service.url)
+    (tmp_path / "photo.jpg").write_bytes(encode(picture("cat")))
+    listings = [
+        {"auction_id": text[:256], "image_url": "example:cat", "title": text} for text in HOSTILE
+    ]
+    if example:
+        page.click("#example")
+        expect(page.locator("#preview")).to_be_visible()
+        page.fill("#listings", json.dumps(listings))
+        page.click("#rank")
+        expect(page.locator("#command")).to_be_visible()
+    else:
+        rank(page, listings)
+    command = page.locator("#curl").text_content() or ""
+    ran = subprocess.run(
+        ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert json.loads(ran.stdout)["meta"]["succeeded"] == len(HOSTILE)
+    assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
+
+
+def test_a_photo_may_be_dropped_anywhere(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url)
+    photo = base64.b64encode(encode(picture("cat"))).decode()
+    dropped = page.evaluate_handle(
+        """data => {
+            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
+            const transfer = new DataTransfer();
+            transfer.items.add(new File([bytes], "p.jpg", { type: "image/jpeg" }));
+            return transfer;
+        }""",
+        photo,
+    )
+    page.dispatch_event("h1", "drop", {"dataTransfer": dropped})
+    expect(page.locator("#preview")).to_be_visible()
+
+
+def test_an_older_service_without_streams_is_fine(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url)
+    page.route("**/rank/stream", lambda route: route.fulfill(status=404, body="{}"))
+    with no_complaint_of(open_page, "404"):
+        rank(page, "example:cat\nexample:coffee")
+        expect(page.locator(".card.scored")).to_have_count(2)
 
 
 def test_stop_stops(open_page: Open, demo_service: Service, images: ImageServer) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,6 +98,23 @@ def test_a_rank_in_flight_finishes_while_new_ones_are_refused(
         assert not answer.done()
     assert answer.result().json()["meta"]["succeeded"] == 1
     assert service.process.wait(STOP_S) == 0
+
+
+def test_a_body_that_drips_in_does_not_hold_up_the_stop(
+    start: Callable[..., Service], images: ImageServer
+) -> None:
+    service = start()
+    with in_flight(service, images):
+        service.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: service.client.get("/healthz").status_code == 503)
+        dripping = socket.create_connection(("127.0.0.1", int(service.url.rpartition(":")[2])))
+        dripping.sendall(
+            b"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 1000\r\n\r\n{"
+        )
+        time.sleep(0.2)
+    assert service.process.wait(STOP_S) == 0
+    dripping.close()
 
 
 def test_sigusr1_alone_stops_a_service_without_the_entry_point(

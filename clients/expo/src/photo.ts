@@ -6,14 +6,23 @@ import * as ImagePicker from "expo-image-picker";
 const LONGEST_SIDE_PX = 768; // what the service would reduce it to anyway
 const QUALITY = 0.85;
 
-/** Null when the person took none, or does not let the app use the camera. */
+/**
+ * Null when the person took none.
+ *
+ * @throws {Error} in a sentence for the person: no camera, or a photo that cannot be read.
+ */
 export async function takePhoto(from: "camera" | "library"): Promise<string | null> {
-  if (from === "camera" && !(await ImagePicker.requestCameraPermissionsAsync()).granted) return null;
+  if (from === "camera" && !(await ImagePicker.requestCameraPermissionsAsync()).granted) {
+    throw new Error("This app may not use the camera. Allow it in the phone's settings.");
+  }
   const picked = await (from === "camera"
     ? ImagePicker.launchCameraAsync({ mediaTypes: ["images"] })
     : ImagePicker.launchImageLibraryAsync({ mediaTypes: ["images"] }));
   const asset = picked.assets?.[0];
-  return asset ? shrunk(asset) : null;
+  if (!asset) return null;
+  return shrunk(asset).catch(() => {
+    throw new Error("This photo cannot be read. Take another one.");
+  });
 }
 
 /**

@@ -116,7 +116,7 @@ export interface PrefetchResponse {
   accepted: number;
   /** In the cache or the queue already. */
   known: number;
-  /** Not taken: the queue is full, or the URL is not one the service goes to. */
+  /** Not taken: too many are waiting, or it failed a few seconds ago. */
   refused: number;
 }
 

@@ -17,7 +17,11 @@ const SPOKEN_MS = 2000; // how often a screen reader hears of progress
 const oneColumn = matchMedia("(max-width: 899px)"); // as in demo.css
 
 const $ = (id) => document.getElementById(id);
-const page = { photo: null, board: [], answer: null, fault: null, running: null, spoken: 0 };
+const page = {
+  photo: null, board: [], answer: null, fault: null, running: null,
+  drawn: 0, redraw: null, // when the grid was drawn, and the timer that will draw it next
+  spoken: 0,
+};
 
 translate();
 $("key").value = rememberedKey();
@@ -37,12 +41,11 @@ for (const id of ["file", "camera"]) {
     event.target.value = ""; // so that the same file can be chosen again
   });
 }
-$("drop").addEventListener("dragover", (event) => {
-  event.preventDefault();
-  $("drop").classList.add("over");
-});
+$("drop").addEventListener("dragover", () => $("drop").classList.add("over"));
 $("drop").addEventListener("dragleave", () => $("drop").classList.remove("over"));
-$("drop").addEventListener("drop", (event) => {
+// On the whole page: a photo that misses the box must not take the page's place.
+document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("drop", (event) => {
   event.preventDefault();
   $("drop").classList.remove("over");
   const [file] = event.dataTransfer.files;
@@ -95,6 +98,14 @@ function describeListings() {
 }
 
 async function loadExample() {
+  try {
+    await fillInExample();
+  } catch {
+    fault(() => words().errors.unreachable);
+  }
+}
+
+async function fillInExample() {
   const { pictures } = await (await fetch("examples.json")).json();
   const titles = words().examples;
   const listings = pictures.map((name, index) => ({
@@ -107,6 +118,7 @@ async function loadExample() {
   const picture = await (await fetch("examples/cat.jpg")).blob();
   // Mirrored, or the best match would be the very same picture.
   await takePhoto(picture, "cat.jpg", { mirrored: true });
+  page.photo.source = "example:cat";
   $("rank").focus();
 }
 
@@ -117,24 +129,22 @@ async function run() {
   if (!candidates.length) return fault(() => words().needListings);
   begin(candidates);
   const options = { key: $("key").value, signal: page.running.signal };
-  let drawn = 0;
   try {
     const request = { query_image_base64: await base64(page.photo.blob), candidates };
     for await (const event of rank(request, options)) {
       page.board = after(page.board, event);
       if (event.type === "answer") page.answer = event.answer;
-      else if (performance.now() - drawn > REDRAW_MS) {
-        drawn = performance.now();
-        progress(event);
-      }
+      else soon(event);
     }
     rememberKey(options.key);
     finish();
   } catch (error) {
-    if (error.name === "AbortError") $("summary").textContent = words().stopped;
+    if (error.name === "AbortError") say(words().stopped);
     else refuse(error);
     show($("grid"), page.board);
   } finally {
+    clearTimeout(page.redraw);
+    page.redraw = null;
     page.running = null;
     working(false);
   }
@@ -145,28 +155,40 @@ function begin(candidates) {
   page.running = new AbortController();
   page.board = newBoard(candidates);
   page.answer = null;
+  page.drawn = 0;
   page.spoken = performance.now();
   fault(null);
   clear($("grid"));
   show($("grid"), page.board);
   $("empty").hidden = true;
   $("after").hidden = true;
-  $("summary").textContent = words().sending;
+  $("command").hidden = true;
+  say(words().sending);
   $("progress").removeAttribute("value");
   working(true);
   if (oneColumn.matches) document.querySelector(".results").scrollIntoView();
-  const command = { candidates };
-  const options = { file: page.photo.name, key: Boolean($("key").value) };
-  $("curl").textContent = curlCommand(new URL(".", location.href).href.replace(/\/$/, ""), command, options);
+  const { name: file, source } = page.photo;
+  const options = { file, source, key: Boolean($("key").value) };
+  $("curl").textContent = curlCommand(new URL(".", location.href).href.replace(/\/$/, ""), { candidates }, options);
 }
 
 function working(on) {
   const focused = document.activeElement === $(on ? "rank" : "stop");
-  $("rank").hidden = on;
-  $("stop").hidden = !on;
-  $("progress").hidden = !on;
+  $("rank").disabled = on;
+  $("running").hidden = !on;
   $("grid").ariaBusy = String(on);
   if (focused) $(on ? "stop" : "rank").focus({ preventScroll: true });
+}
+
+/** Draws what is known, at once or when the last time is long enough ago. */
+function soon(event) {
+  page.latest = event;
+  const wait = Math.max(0, page.drawn + REDRAW_MS - performance.now());
+  page.redraw ??= setTimeout(() => {
+    page.redraw = null;
+    page.drawn = performance.now();
+    progress(page.latest);
+  }, wait);
 }
 
 function progress({ done, candidates }) {
@@ -174,10 +196,18 @@ function progress({ done, candidates }) {
   $("progress").max = candidates;
   $("progress").value = done;
   show($("grid"), page.board);
+  const sentence = words().progress(done, candidates, failed);
+  $("summary").textContent = sentence;
   if (performance.now() - page.spoken > SPOKEN_MS) {
     page.spoken = performance.now();
-    $("summary").textContent = words().progress(done, candidates, failed);
+    $("spoken").textContent = sentence;
   }
+}
+
+/** For the eyes and for a screen reader. */
+function say(sentence) {
+  $("summary").textContent = sentence;
+  $("spoken").textContent = sentence;
 }
 
 function finish() {
@@ -186,14 +216,16 @@ function finish() {
   const seconds = (total / 1000).toFixed(total < 1000 ? 2 : 1);
   const { finished, partial } = words();
   const sentence = finished(meta.succeeded, meta.failed, seconds);
-  $("summary").textContent = meta.partial ? `${sentence} ${partial}` : sentence;
+  say(meta.partial ? `${sentence} ${partial}` : sentence);
   show($("grid"), page.board);
   showTiming($("timing"), meta.timing_ms);
+  $("curl-note").textContent = page.photo.source ? words().curlExample : words().curlFile;
   $("after").hidden = false;
+  $("command").hidden = false;
 }
 
 function refuse(error) {
-  $("summary").textContent = "";
+  say("");
   if (error.status === 401) {
     $("key-field").hidden = false;
     $("key").focus();
