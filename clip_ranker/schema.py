@@ -1,6 +1,6 @@
 """What the API takes and answers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
 
@@ -83,7 +83,7 @@ class PrefetchResponse(BaseModel):
 class Result(BaseModel):
     """One ranked candidate."""
 
-    auction_id: str
+    auction_id: str = Field(description="As in the request.")
     score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
     rank: int = Field(ge=1, description="1 is the most similar.")
 
@@ -91,7 +91,7 @@ class Result(BaseModel):
 class Failure(BaseModel):
     """One candidate that could not be ranked."""
 
-    auction_id: str
+    auction_id: str = Field(description="As in the request.")
     reason: str = Field(
         description="Why, for programs.",
         json_schema_extra={"enum": [kind.reason for kind in CandidateError.__subclasses__()]},
@@ -105,9 +105,9 @@ class TimingMs(BaseModel):
     The stages overlap, so they add up to more than `total`.
     """
 
-    total: float
-    download: float
-    decode: float
+    total: float = Field(description="From the parsed request to the answer.")
+    download: float = Field(description="From the first connection to the last byte.")
+    decode: float = Field(description="Waiting for a thread included.")
     embed: float = Field(description="Waiting for the embedder included.")
 
 
@@ -115,18 +115,52 @@ class Meta(BaseModel):
     """How the request went."""
 
     model: str = Field(description="Name of the model in the store that answered.")
-    image_resize: int
-    candidates: int
+    image_resize: int = Field(description="As in the request.")
+    candidates: int = Field(description="Candidates in the request.")
     succeeded: int = Field(description="Candidates with a score, whatever `top_k` is.")
-    failed: int
+    failed: int = Field(description="Candidates without a score.")
     cached: int = Field(description="Candidates whose embedding was known already.")
     partial: bool = Field(description="True when the deadline cut the work short.")
-    timing_ms: TimingMs
+    timing_ms: TimingMs = Field(description="Where the time went.")
 
 
 class RankResponse(BaseModel):
     """Results in falling score, and what could not be ranked, both in request order on ties."""
 
-    results: list[Result]
-    failed: list[Failure]
-    meta: Meta
+    results: list[Result] = Field(description="Most similar first; `top_k` of them at most.")
+    failed: list[Failure] = Field(description="Each candidate that is not ranked, and why.")
+    meta: Meta = Field(description="How the request went.")
+
+
+class Progress(BaseModel):
+    """What every event about one candidate tells."""
+
+    index: int = Field(description="Position in the request's `candidates`.")
+    auction_id: str = Field(description="As in the request.")
+    done: int = Field(description="Candidates settled so far, this one included.")
+    candidates: int = Field(description="Candidates in the request.")
+
+
+class ScoredEvent(Progress):
+    """A candidate has its score."""
+
+    type: Literal["scored"] = Field(description="What happened.")
+    score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
+
+
+class FailedEvent(Progress):
+    """A candidate will have none."""
+
+    type: Literal["failed"] = Field(description="What happened.")
+    reason: str = Field(
+        description="Why, for programs.",
+        json_schema_extra={"enum": [kind.reason for kind in CandidateError.__subclasses__()]},
+    )
+    detail: str = Field(description="What happened, for people.")
+
+
+class AnswerEvent(BaseModel):
+    """The last event of a stream."""
+
+    type: Literal["answer"] = Field(description="What happened.")
+    answer: RankResponse = Field(description="What /rank would have answered.")

@@ -14,6 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from clip_ranker.schema import PrefetchResponse, RankResponse
+from clip_ranker.web import openapi
 from clip_ranker.web.openapi import document
 from tests.running import Service
 
@@ -24,6 +26,17 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+
+
+def test_the_examples_are_what_they_show() -> None:
+    RankResponse.model_validate(openapi.RANK_ANSWER, strict=True)
+    PrefetchResponse.model_validate(openapi.PREFETCH_ANSWER, strict=True)
+
+
+def test_every_field_is_described() -> None:
+    for name, schema in document()["components"]["schemas"].items():
+        for field, described in schema.get("properties", {}).items():
+            assert "$ref" in described or described.get("description"), f"{name}.{field}"
 
 
 OPERATIONS = [

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from clip_ranker.schema import AnswerEvent, FailedEvent, ScoredEvent
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import Service
@@ -40,6 +41,10 @@ def test_each_candidate_is_told_once_and_the_last_event_is_the_rank_answer(
 ) -> None:
     urls = [images.photo(name) for name in sorted(PHOTOS)] + [images.url("/no")] * 2
     *events, last = stream(service, urls)
+    for event in events:
+        kind = ScoredEvent if event["type"] == "scored" else FailedEvent
+        assert kind.model_validate(event).model_dump() == event
+    assert AnswerEvent.model_validate(last).model_dump() == last
     assert sorted(event["index"] for event in events) == list(range(len(urls)))
     assert [event["done"] for event in events] == list(range(1, len(urls) + 1))
     assert {event["candidates"] for event in events} == {len(urls)}

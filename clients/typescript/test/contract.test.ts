@@ -9,6 +9,7 @@ import ts from "typescript";
 interface Schema {
   $ref?: string;
   type?: string;
+  const?: string;
   enum?: string[];
   anyOf?: Schema[];
   items?: Schema;
@@ -23,6 +24,7 @@ const api = await (await fetch(`${process.env["CLIP_RANKER_URL"]}/docs.json`)).j
 function typeOf(schema: Schema): string {
   if (schema.$ref) return typeOf(schema.$ref.slice(2).split("/").reduce((node, part) => node[part], api));
   if (schema.anyOf) return schema.anyOf.map(typeOf).join(" | ");
+  if (schema.const !== undefined) return JSON.stringify(schema.const);
   if (schema.enum) return schema.enum.map((value) => JSON.stringify(value)).join(" | ");
   if (schema.type === "array") return `(${typeOf(schema.items ?? {})})[]`;
   if (schema.properties) {
@@ -80,6 +82,9 @@ const OURS: Claim[] = [
   ["RankRequest", typeOf(json(stream.post.requestBody))],
   ["PrefetchRequest", typeOf(json(prefetch.post.requestBody))],
   ["PrefetchResponse", typeOf(json(prefetch.post.responses["202"]))],
+  ...["ScoredEvent", "FailedEvent", "AnswerEvent", "Fault"].map(
+    (name): Claim => [name, typeOf(api.components.schemas[name])],
+  ),
 ];
 const WRONG: Claim[] = [
   ["PrefetchResponse", "{ accepted: string; known: number; refused: number; }"],
