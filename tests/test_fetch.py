@@ -304,7 +304,7 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
             async with fetcher.fetch(f"http://127.0.0.1:{server.port}/big"):
                 inside += 1
                 most = max(most, inside)
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.2)
                 inside -= 1
 
         big = asyncio.gather(*(one() for _ in range(10)))
@@ -312,7 +312,7 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
         await big
         assert most == 2
 
-    # The last waits 0.4 s for its place, which is longer than a download may take.
+    # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
     run(server, scenario, download_timeout_s=0.3)
 
 
