@@ -72,7 +72,7 @@ def test_an_image_with_a_model_nobody_knows_says_how_to_import_it(tmp_path: Path
 
 def test_a_machine_without_docker_is_told_so_before_anything_is_installed() -> None:
     result = subprocess.run(
-        ["make", "image"],
+        ["make", "--no-print-directory", "image"],
         cwd=ROOT,
         env=os.environ | {"DOCKER_HOST": "unix:///nonexistent"},
         capture_output=True,
