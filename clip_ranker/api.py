@@ -43,7 +43,7 @@ class Api:
     async def rank(self, request: RankRequest) -> RankResponse:
         """Answers once everything is ranked or failed; raises as ``Ranking``."""
         with _refusals(request, "rank"):
-            async with self._ranking(request) as ranking:
+            async with self._ranking(request, early=False) as ranking:
                 async for _ in ranking.events():
                     pass
         return self._answer(ranking, "rank")
@@ -52,7 +52,7 @@ class Api:
         """Answers line by line; what is wrong with the photo is raised before the first."""
         async with AsyncExitStack() as held:
             with _refusals(request, STREAM):
-                ranking = await held.enter_async_context(self._ranking(request))
+                ranking = await held.enter_async_context(self._ranking(request, early=True))
             return _Stream(self._lines(ranking), held.pop_all())
 
     async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
@@ -65,8 +65,8 @@ class Api:
         await asyncio.gather(*self._sharing)
         await self._pictures.close()
 
-    def _ranking(self, request: RankRequest) -> Ranking:
-        return Ranking(request, self._pictures, timeout_s=self._timeout_s)
+    def _ranking(self, request: RankRequest, *, early: bool) -> Ranking:
+        return Ranking(request, self._pictures, timeout_s=self._timeout_s, early=early)
 
     async def _lines(self, ranking: Ranking) -> AsyncIterator[str]:
         try:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from clip_ranker.batcher import Embedding, Lane, Pixels, Waiting
+from clip_ranker.batcher import Embedding
+from clip_ranker.lanes import Lane, Line, Outcome, Work
 
 
 class Flight:
@@ -24,24 +25,25 @@ class Flight:
         self.task: asyncio.Task[Embedding]
         self.waiting = 0
         self._lane = lane
-        self._entry: Waiting | None = None
+        self._move: Callable[[Lane], None] = lambda _: None
 
     async def land(self) -> Embedding:
         """Its embedding; raises what the work raises. To be awaited inside ``Flights.join``."""
         return await asyncio.shield(self.task)
 
-    async def embed(self, pixels: Pixels) -> Embedding:
+    async def stand_in(
+        self, line: Line[Work, Outcome], work: Work, *, first: bool = False
+    ) -> Outcome:
         """Waits in the lane of the most urgent request that wants this picture."""
-        self.decoded.set()
-        self._entry = self._lane.put(pixels)
-        return await self._entry.embedding
+        waiting = line.put(self._lane, work, first=first)
+        self._move = lambda lane: line.adopt(lane, waiting)
+        return await waiting.outcome
 
     def hurry(self, lane: Lane) -> None:
         """A request with this lane wants it as well: it leaves the background for it."""
         if self._lane.background and not lane.background:
             self._lane = lane
-            if self._entry is not None:
-                lane.adopt(self._entry)
+            self._move(lane)
 
 
 class Flights:

@@ -2,18 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 
 from clip_ranker import example_pictures, images, metrics
-from clip_ranker.batcher import Batcher, Embedding, Lane, Pixels
+from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.cache import EmbeddingCache, Keys
+from clip_ranker.decoder import Decoder, Prepare
 from clip_ranker.errors import CandidateError
 from clip_ranker.fetch import Fetcher
 from clip_ranker.flights import Flight, Flights
+from clip_ranker.lanes import Lane
 from clip_ranker.pixel_budget import PixelBudget
 from clip_ranker.settings import Settings
 from clip_ranker.shared_cache import SharedCache
@@ -26,7 +27,7 @@ class Job:
     """What the pictures of one request share.
 
     Attributes:
-        lane: the request's place in the batcher.
+        lane: the request's place in the lines for decoding and embedding.
         clock: sums up where its time went.
         slots: held while downloading and decoding a candidate.
         image_resize_px: longest side before the model's own resize.
@@ -56,9 +57,7 @@ class Pictures:
         self._fetcher = Fetcher(settings)
         self._pixel_budget = PixelBudget(settings.max_pixels)
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._free_threads = asyncio.Semaphore(threads)
-
+        self._decoder = Decoder(threads, batcher)
         self._keys = Keys(model)
         self._flights = Flights()
         shared = None
@@ -71,15 +70,23 @@ class Pictures:
             )
         self._cache = EmbeddingCache(settings, shared)
 
-    def job(self, image_resize_px: int, *, most_at_once: int, background: bool = False) -> Job:
+    def job(
+        self,
+        image_resize_px: int,
+        *,
+        most_at_once: int,
+        early: bool = False,
+        background: bool = False,
+    ) -> Job:
         """A new request.
 
         Args:
             image_resize_px: longest side before the model's own resize.
             most_at_once: candidates downloaded and decoded at once.
+            early: its first result is wanted soon, at some cost to all of it together.
             background: nobody waits for it.
         """
-        lane = self._batcher.lane(background=background)
+        lane = self._batcher.lane(early=early, background=background)
         return Job(lane, StageClock(), asyncio.Semaphore(most_at_once), image_resize_px)
 
     def known(self, url: str, job: Job) -> Embedding | None:
@@ -102,12 +109,13 @@ class Pictures:
         """Gives what is new to the shared cache."""
         await self._cache.flush()
 
-    async def embed_url(self, url: str, job: Job) -> Embedding:
+    async def embed_url(self, url: str, job: Job, *, first: bool = False) -> Embedding:
         """Unit vector of the picture behind a URL, shape (dim,).
 
         Args:
             url: http, https or ``example:<name>``.
             job: of the request.
+            first: it goes before all else of the request.
 
         Raises:
             CandidateError: why there is none.
@@ -118,8 +126,8 @@ class Pictures:
         async def work(flight: Flight) -> Embedding:
             try:
                 async with self._download(url, flight, job) as data:
-                    pixels = await self._decode(data, job)
-                embedding = await self._embed(flight, pixels, job)
+                    pixels = await self._decode(flight, data, job, first=first)
+                embedding = await self._embed(flight, pixels, job, first=first)
             except CandidateError as failure:
                 self._cache.put_failure(key, failure)
                 raise
@@ -139,14 +147,15 @@ class Pictures:
                     return await flight.land()
 
     async def embed_bytes(self, data: bytes, job: Job) -> Embedding:
-        """Unit vector of a picture file, shape (dim,); raises as ``embed_url``."""
+        """Unit vector of a picture file, shape (dim,); goes first, raises as ``embed_url``."""
         key = await asyncio.to_thread(self._keys.of_bytes, data, job.image_resize_px)
         if (known := self._cache.get(key)) is not None:
             return known
 
         async def work(flight: Flight) -> Embedding:
             flight.begun = True
-            embedding = await self._embed(flight, await self._decode(data, job), job)
+            pixels = await self._decode(flight, data, job, first=True)
+            embedding = await self._embed(flight, pixels, job, first=True)
             self._cache.put(key, embedding, share=False)
             return embedding
 
@@ -156,7 +165,7 @@ class Pictures:
     async def close(self) -> None:
         """Ends what is under way, threads and connections."""
         await self._flights.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._decoder.close()
         await self._fetcher.close()
         await self._cache.flush()
         await self._cache.close()
@@ -175,8 +184,8 @@ class Pictures:
                     data = await held.enter_async_context(self._fetcher.fetch(url, begun))
             yield data
 
-    async def _decode(self, data: bytes, job: Job) -> Pixels:
-        prepare = partial(
+    async def _decode(self, flight: Flight, data: bytes, job: Job, *, first: bool) -> Pixels:
+        prepare: Prepare = partial(
             images.prepare,
             data,
             preprocess=self._preprocess,
@@ -185,23 +194,9 @@ class Pictures:
             budget=self._pixel_budget,
         )
         with job.clock.stage("decode"):
-            return await self._in_thread(prepare)
+            return await flight.stand_in(self._decoder.line, prepare, first=first)
 
-    async def _in_thread(self, prepare: Callable[[], Pixels]) -> Pixels:
-        """Waits for a free thread here: in the executor's own line a file that nobody wants any
-        more would stay in memory until its turn.
-        """
-        loop = asyncio.get_running_loop()
-
-        def free(_: object) -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._free_threads.release)
-
-        await self._free_threads.acquire()
-        future = self._threads.submit(prepare)
-        future.add_done_callback(free)
-        return await asyncio.wrap_future(future)
-
-    async def _embed(self, flight: Flight, pixels: Pixels, job: Job) -> Embedding:
+    async def _embed(self, flight: Flight, pixels: Pixels, job: Job, *, first: bool) -> Embedding:
+        flight.decoded.set()
         with job.clock.stage("embed"), metrics.EMBEDS_IN_FLIGHT.track_inprogress():
-            return await flight.embed(pixels)
+            return await flight.stand_in(self._batcher.line, pixels, first=first)

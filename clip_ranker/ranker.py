@@ -32,6 +32,7 @@ class Ranking:
         request: validated.
         pictures: where embeddings come from.
         timeout_s: the longest a request may take, whatever its own deadline says.
+        early: the first outcome is wanted soon, at some cost to all of them together.
 
     Raises:
         BadRequestError: on entering, the photo cannot be had or read.
@@ -39,12 +40,16 @@ class Ranking:
         DeadlineError: on entering, the photo was not embedded in time.
     """
 
-    def __init__(self, request: RankRequest, pictures: Pictures, *, timeout_s: float) -> None:
+    def __init__(
+        self, request: RankRequest, pictures: Pictures, *, timeout_s: float, early: bool = False
+    ) -> None:
         self.request = request
         self.outcomes: dict[int, Outcome] = {}
         self.cached = 0
         self.partial = False
-        self.job = pictures.job(request.image_resize, most_at_once=request.max_concurrency)
+        self.job = pictures.job(
+            request.image_resize, most_at_once=request.max_concurrency, early=early
+        )
         self._pictures = pictures
         self._timeout_s = timeout_s
         if request.deadline_ms is not None:
@@ -176,7 +181,7 @@ class Ranking:
                 photo = await asyncio.to_thread(decode_base64, text)
                 return await self._pictures.embed_bytes(photo, self.job)
             assert url is not None  # the schema wants one of the two
-            return await self._pictures.embed_url(url, self.job)
+            return await self._pictures.embed_url(url, self.job, first=True)
         except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
             raise EmbedderUnavailableError(f"{field}: {error}, try again") from error
         except CandidateError as error:

@@ -36,12 +36,11 @@ def picture(value: int) -> Pixels:
 
 
 async def embed_all(
-    batcher: Batcher, values: list[int], *, background: bool = False
+    batcher: Batcher, values: list[int], *, early: bool = False, background: bool = False
 ) -> list[float | BaseException]:
-    lane = batcher.lane(background=background)
-    found = await asyncio.gather(
-        *(lane.put(picture(value)).embedding for value in values), return_exceptions=True
-    )
+    lane = batcher.lane(early=early, background=background)
+    waiting = [batcher.line.put(lane, picture(value)) for value in values]
+    found = await asyncio.gather(*(one.outcome for one in waiting), return_exceptions=True)
     return [one if isinstance(one, BaseException) else float(one[0]) for one in found]
 
 
@@ -50,9 +49,17 @@ def test_every_picture_gets_its_own_embedding_in_full_batches_one_call_at_a_time
         embed = Recorder()
         values = list(range(100))
         assert await embed_all(Batcher(embed, max_batch_size=16), values) == values
-        # A lane begins small: its first score is early, and soon every call is full.
-        assert [len(call) for call in embed.calls] == [1, 1, 2, 4, 8, *[16] * 5, 4]
+        assert [len(call) for call in embed.calls] == [*[16] * 6, 4]
         assert embed.out_at_once == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_lane_that_is_wanted_early_begins_small_and_soon_fills_every_call() -> None:
+    async def scenario() -> None:
+        embed = Recorder()
+        await embed_all(Batcher(embed, max_batch_size=16), list(range(52)), early=True)
+        assert [len(call) for call in embed.calls] == [1, 1, 2, 4, 8, 16, 16, 4]
 
     asyncio.run(scenario())
 
@@ -64,7 +71,7 @@ def test_a_lone_picture_after_a_burst_goes_out_at_once_and_alone() -> None:
         await embed_all(batcher, list(range(50)))
         calls = len(embed.calls)
         lane = batcher.lane()
-        lone = lane.put(picture(7)).embedding
+        lone = batcher.line.put(lane, picture(7)).outcome
         for _ in range(3):  # no timer: a few turns of the event loop are enough
             await asyncio.sleep(0)
         assert embed.calls[calls:] == [[7]]
@@ -73,7 +80,7 @@ def test_a_lone_picture_after_a_burst_goes_out_at_once_and_alone() -> None:
     asyncio.run(scenario())
 
 
-def test_requests_take_turns() -> None:
+def test_a_request_with_two_does_not_wait_for_all_of_one_with_forty() -> None:
     async def scenario() -> None:
         embed = Recorder(slow_s=0.001)
         batcher = Batcher(embed, max_batch_size=4)
@@ -81,7 +88,7 @@ def test_requests_take_turns() -> None:
         await asyncio.sleep(0)
         second = asyncio.ensure_future(embed_all(batcher, [2, 2]))
         await asyncio.gather(first, second)
-        assert max(n for n, call in enumerate(embed.calls) if 2 in call) <= 2
+        assert max(n for n, call in enumerate(embed.calls) if 2 in call) <= 1
 
     asyncio.run(scenario())
 
@@ -142,11 +149,11 @@ def test_a_picture_adopted_by_an_urgent_lane_is_embedded_once() -> None:
         embed = Recorder(slow_s=0.001)
         batcher = Batcher(embed, max_batch_size=2)
         behind, urgent = batcher.lane(background=True), batcher.lane()
-        waiting = [behind.put(picture(value)) for value in range(10)]
-        urgent.adopt(waiting[9])
-        await waiting[9].embedding
+        waiting = [batcher.line.put(behind, picture(value)) for value in range(10)]
+        batcher.line.adopt(urgent, waiting[9])
+        await waiting[9].outcome
         assert len(embed.calls) <= 2
-        await asyncio.gather(*(entry.embedding for entry in waiting))
+        await asyncio.gather(*(one.outcome for one in waiting))
         assert sorted(value for call in embed.calls for value in call) == list(range(10))
 
     asyncio.run(scenario())

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_ranker.batcher import Batcher, Embedding, Lane, Pixels
+from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.flights import Flight, Flights
+from clip_ranker.lanes import Lane, Line
 
 VECTOR = np.ones(4, np.float32)
 
@@ -141,5 +142,39 @@ def test_closing_leaves_no_task_behind() -> None:
         with pytest.raises(asyncio.CancelledError):
             await waiting
         assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    asyncio.run(scenario())
+
+
+def test_a_request_pulls_what_is_prefetched_out_of_the_background_at_every_stage() -> None:
+    async def scenario() -> None:
+        decoding: Line[str, Pixels] = Line(lambda: None)
+        embedding: Line[Pixels, Embedding] = Line(lambda: None)
+        behind, urgent = Lane(4, background=True), Lane(4)
+        pixels = np.zeros((2, 2, 3), np.uint8)
+
+        async def work(flight: Flight) -> Embedding:
+            decoded = await flight.stand_in(decoding, "file")
+            return await flight.stand_in(embedding, decoded)
+
+        flights = Flights()
+        waiting = [asyncio.ensure_future(join(flights, key, behind, work)) for key in "abc"]
+        await settle()
+        waiting.append(asyncio.ensure_future(join(flights, "c", urgent, work)))
+        await settle()
+        # Of the front alone, as nothing of the background is taken beside it.
+        stages: tuple[tuple[Line[Any, Any], Any], ...] = (
+            (decoding, pixels),
+            (embedding, VECTOR),
+        )
+        for line, outcome in stages:
+            ((lane, one),) = line.take(9, lambda _: 9)
+            assert lane is urgent
+            one.settle(outcome)
+            await settle()
+        assert await waiting[2] is VECTOR
+        assert await waiting[3] is VECTOR
+        await flights.close()
+        await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(scenario())

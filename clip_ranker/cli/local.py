@@ -1,12 +1,15 @@
 """Ranks in this process, with the model from the store and the service's own parts."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from clip_ranker import store
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.cli.inputs import FILE, read_picture
 from clip_ranker.cli.show import Advance
 from clip_ranker.encoder import Encoder
+from clip_ranker.flights import Flight
 from clip_ranker.pictures import Job, Pictures
 from clip_ranker.ranker import Ranking
 from clip_ranker.schema import RankRequest, RankResponse
@@ -18,12 +21,13 @@ NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
 class _LocalPictures(Pictures):
     """Takes files of this machine too."""
 
-    async def embed_url(self, url: str, job: Job) -> Embedding:
-        if not url.startswith(FILE):
-            return await super().embed_url(url, job)
-        async with job.slots:
-            data = await asyncio.to_thread(read_picture, url)
-        return await self.embed_bytes(data, job)
+    @asynccontextmanager
+    async def _download(self, url: str, flight: Flight, job: Job) -> AsyncIterator[bytes]:
+        if url.startswith(FILE):
+            yield await asyncio.to_thread(read_picture, url)
+        else:
+            async with super()._download(url, flight, job) as data:
+                yield data
 
 
 def rank(request: RankRequest, advance: Advance, *, model: str | None) -> RankResponse:

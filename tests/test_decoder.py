@@ -1,0 +1,122 @@
+import asyncio
+import threading
+from collections.abc import Callable
+
+import numpy as np
+
+from clip_ranker.batcher import Batcher, Embedding, Pixels
+from clip_ranker.decoder import Decoder
+from clip_ranker.lanes import Lane
+
+PIXELS = np.zeros((2, 2, 3), np.uint8)
+
+
+class Embedder:
+    """Answers a call when it is told to."""
+
+    def __init__(self) -> None:
+        self.out: asyncio.Queue[tuple[int, asyncio.Future[None]]] = asyncio.Queue()
+
+    async def __call__(self, pixels: Pixels) -> Embedding:
+        answer = asyncio.get_running_loop().create_future()
+        self.out.put_nowait((len(pixels), answer))
+        await answer
+        return np.ones((len(pixels), 4), np.float32)
+
+
+class Scenario:
+    """Files that are decoded, then embedded, noting which were decoded."""
+
+    def __init__(self, most: int, threads: int = 2) -> None:
+        self.embedder = Embedder()
+        self.batcher = Batcher(self.embedder, max_batch_size=most)
+        self.decoder = Decoder(threads, self.batcher)
+        self.decoded: list[str] = []
+
+    def file(self, name: str) -> Callable[[], Pixels]:
+        def prepare() -> Pixels:
+            self.decoded.append(name)
+            if name == "broken":
+                raise ValueError(name)
+            return PIXELS
+
+        return prepare
+
+    async def embed(self, lane: Lane, name: str, *, first: bool = False) -> Embedding:
+        pixels = await self.decoder.line.put(lane, self.file(name), first=first).outcome
+        return await self.batcher.line.put(lane, pixels, first=first).outcome
+
+    def start(
+        self, lane: Lane, names: str, *, first: bool = False
+    ) -> list["asyncio.Task[Embedding]"]:
+        return [asyncio.create_task(self.embed(lane, name, first=first)) for name in names]
+
+    async def finish(self, tasks: list["asyncio.Task[Embedding]"]) -> None:
+        async def answer() -> None:
+            while True:
+                (await self.embedder.out.get())[1].set_result(None)
+
+        answering = asyncio.create_task(answer())
+        await asyncio.gather(*tasks)
+        answering.cancel()
+        self.decoder.close()
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(5000):
+        if holds():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never came to hold")
+
+
+def test_no_more_is_decoded_than_the_next_call_takes() -> None:
+    async def scenario() -> None:
+        s = Scenario(most=4)
+        lane = s.batcher.lane()
+        tasks = s.start(lane, "abcdefghijkl")
+        sizes = []
+        while len(s.decoded) < len(tasks):
+            # One call is out, and all that the next one takes is ready.
+            left = len(tasks) - sum(sizes)
+            _, answer = out = await s.embedder.out.get()
+            sizes.append(out[0])
+            ready = min(4, left - out[0])
+            await until(lambda: s.batcher.line.waiting(lane) >= ready)  # noqa: B023
+            assert len(s.decoded) == sum(sizes) + ready
+            assert s.decoder.line.waiting(lane) == len(tasks) - len(s.decoded)
+            answer.set_result(None)
+        await s.finish(tasks)
+        assert sizes[:3] == [1, 4, 4]
+
+    asyncio.run(scenario())
+
+
+def test_one_of_each_request_is_decoded_in_turn_and_its_photo_before_all() -> None:
+    async def scenario() -> None:
+        s = Scenario(most=16, threads=1)
+        held = threading.Event()
+        hold = s.decoder.line.put(s.batcher.lane(), lambda: held.wait() and PIXELS)
+        many, few = s.batcher.lane(), s.batcher.lane()
+        tasks = s.start(many, "abcdef") + s.start(few, "x")
+        await asyncio.sleep(0)
+        tasks += s.start(few, "P", first=True)
+        await asyncio.sleep(0)
+        held.set()
+        await hold.outcome
+        await s.finish(tasks)
+        assert "".join(s.decoded) == "aPbxcdef"
+
+    asyncio.run(scenario())
+
+
+def test_a_broken_file_fails_alone_and_its_place_is_free_again() -> None:
+    async def scenario() -> None:
+        s = Scenario(most=1, threads=1)
+        lane = s.batcher.lane()
+        broken = asyncio.create_task(s.embed(lane, "broken"))
+        (good,) = s.start(lane, "a")
+        await s.finish([good])
+        assert isinstance((await asyncio.gather(broken, return_exceptions=True))[0], ValueError)
+
+    asyncio.run(scenario())
