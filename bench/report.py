@@ -224,6 +224,12 @@ def _further(figures: Figures) -> Iterator[tuple[str, str]]:
             f"clients at once: {count}",
             f"{rate['per_s']:.1f} pictures a second, {rate['ratio']:.2f} of the bare session's",
         )
+    if "memory" in figures:
+        f = figures["memory"]
+        yield (
+            "memory after 16 clients at once ÷ straightforward service",
+            f"{f['loaded_ratio']:.2f} ({f['ours_loaded_mb']:.0f} ÷ {f['other_loaded_mb']:.0f} MB)",
+        )
     for count, seconds in sorted(_by_count(figures.get("growth", {})).items()):
         yield f"{count - 1} candidates", f"{sorted(seconds)[len(seconds) // 2]:.2f} s"
 

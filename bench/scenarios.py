@@ -150,13 +150,25 @@ def growth(bench: Bench) -> Figures:
 
 
 def memory(bench: Bench) -> Figures:
-    """Memory of all processes after some requests ÷ that of the straightforward service."""
-    sizes_: Figures = {}
-    for name, service in (("ours", bench.ours()), ("other", bench.straightforward())):
+    """Memory of all processes ÷ that of the straightforward service, both just started.
+
+    After two requests, and after 16 clients at once.
+    """
+    bench.close()
+    figures: Figures = {}
+    for name, service in (("ours", bench.ours), ("other", bench.straightforward)):
         for _ in range(2):
-            bench.rank(service, bench.urls(bench.fifty))
-        sizes_[f"{name}_mb"] = service.pss_bytes() / 1e6
-    return sizes_ | {"ratio": sizes_["ours_mb"] / sizes_["other_mb"]}
+            bench.rank(service(), bench.urls(bench.fifty))
+        figures[f"{name}_mb"] = service().pss_bytes() / 1e6
+        with ThreadPoolExecutor(16) as threads:
+            ask = [lambda: bench.rank(service(), bench.urls(bench.fifty))] * 16  # noqa: B023
+            _together(threads, ask)
+        figures[f"{name}_loaded_mb"] = service().pss_bytes() / 1e6
+        bench.close()
+    return figures | {
+        "ratio": figures["ours_mb"] / figures["other_mb"],
+        "loaded_ratio": figures["ours_loaded_mb"] / figures["other_loaded_mb"],
+    }
 
 
 def start(bench: Bench) -> Figures:
