@@ -127,10 +127,12 @@ def ours(port: int, **settings: str) -> Service:
         "serve",
         "--port",
         "{port}",
-        CLIP_MODEL=MODEL,
-        CLIP_ALLOW_PRIVATE_HOSTS=hosts,
-        CLIP_REQUEST_TIMEOUT_S="600",
-        **settings,
+        **{
+            "CLIP_MODEL": MODEL,
+            "CLIP_ALLOW_PRIVATE_HOSTS": hosts,
+            "CLIP_REQUEST_TIMEOUT_S": "600",
+            **settings,
+        },
     )
 
 
@@ -144,12 +146,16 @@ def empty_app() -> Service:
     return Service("bentoml", "serve", "bench.empty_app:Outer", "--port", "{port}")
 
 
-class Bare:
-    """``bench/bare.py``."""
+class Session:
+    """``bench/bare.py`` or ``bench/stored.py``: an ONNX session alone in a process.
 
-    def __init__(self, graph: Path, pictures: Path) -> None:
+    Args:
+        command: module and arguments.
+    """
+
+    def __init__(self, *command: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.bare", str(graph), MODEL, str(pictures)],
+            [sys.executable, "-m", *command],
             cwd=ROOT,
             env=ENVIRONMENT,
             stdin=subprocess.PIPE,
@@ -162,7 +168,7 @@ class Bare:
         assert self._process.stdout
         line = self._process.stdout.readline().strip()
         if not line:
-            raise RuntimeError("bench.bare ended")
+            raise RuntimeError(f"{self._process.args} ended")
         return line
 
     def seconds(self, pictures: int) -> float:
@@ -171,6 +177,10 @@ class Bare:
         self._process.stdin.write(f"{pictures}\n")
         self._process.stdin.flush()
         return float(self._ask())
+
+    def pss_bytes(self) -> int:
+        """Memory of the process."""
+        return int(psutil.Process(self._process.pid).memory_full_info().pss)
 
     def close(self) -> None:
         """Ends it."""

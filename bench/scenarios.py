@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bench import known, pictures, processes
+from bench import eight_bits, known, pictures, processes
 from bench.image_server import HOSTS
 from bench.pictures import THUMBNAIL
 from bench.session import CANDIDATES, Bench, Figures
@@ -199,6 +199,7 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         lone,
         growth,
         memory,
+        eight_bits.int8,
         known.cached,
         known.prefetched,
         known.hot,

@@ -11,7 +11,8 @@ from typing import Any
 from bench import pictures, processes
 from bench.image_server import HOSTS
 from bench.pictures import THUMBNAIL
-from bench.processes import Bare, Service
+from bench.processes import Service, Session
+from bench.settings import MODEL
 
 Figures = dict[str, Any]
 CANDIDATES = 50
@@ -45,10 +46,11 @@ class Bench:
         """The baseline service."""
         return self._once("straightforward", processes.straightforward)
 
-    def bare(self) -> Bare:
+    def bare(self) -> Session:
         """The baseline session."""
-        thumbnails = self.folder / pictures.name(THUMBNAIL)
-        return self._once("bare", lambda: Bare(self.graph, thumbnails))
+        thumbnails = str(self.folder / pictures.name(THUMBNAIL))
+        command = ("bench.bare", str(self.graph), MODEL, thumbnails)
+        return self._once("bare", lambda: Session(*command))
 
     def close(self) -> None:
         """Ends what was started."""

@@ -1,0 +1,36 @@
+"""The same model in 8 bits against fp32: the session alone, and the whole service."""
+
+import subprocess
+import sys
+
+from bench import processes
+from bench.processes import Session
+from bench.session import Bench, Figures
+from bench.settings import BATCH, MODEL, ROOT
+
+INT8 = f"{MODEL}_int8"
+
+
+def int8(bench: Bench) -> Figures:
+    """Time and memory of the session, and time of a /rank of fifty."""
+    bench.close()
+    command = ("import_model.py", "--weights", "random", "--precision", "int8")
+    subprocess.run(
+        [sys.executable, *command, "--name", INT8], cwd=ROOT, env=processes.ENVIRONMENT, check=True
+    )
+    sessions = [Session("bench.stored", name) for name in (INT8, MODEL)]
+    cheap, exact = sessions
+    figures = bench.pairs(lambda: cheap.seconds(3 * BATCH), lambda: exact.seconds(3 * BATCH))
+    figures |= {"ours_mb": cheap.pss_bytes() / 1e6, "other_mb": exact.pss_bytes() / 1e6}
+    for session in sessions:
+        session.close()
+    service = processes.ours(bench.port, CLIP_MODEL=INT8)
+    try:
+        rank = bench.pairs(
+            lambda: bench.rank(service, bench.urls(bench.fifty)),
+            lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
+            rounds=min(bench.rounds, 5),
+        )
+    finally:
+        service.close()
+    return figures | {"rank": rank}

@@ -1,0 +1,171 @@
+"""What is aimed at: each row judges the figures of one scenario."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+DOWNLOAD_S = 2 * 3.0
+"""``CLIP_DOWNLOAD_TIMEOUT_S`` with its one retry."""
+LINEAR = 0.10
+"""A request may be this far off the line through all."""
+T_9 = 2.26
+"""Student's t for a 95 % interval over ten pairs."""
+
+Figures = dict[str, Any]
+
+
+class Row(NamedTuple):
+    """One target."""
+
+    what: str
+    limit: str
+    value: str
+    met: bool
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """A row for each target whose scenario was measured."""
+    return (row(figures[name]) for name, row in TARGETS if name in figures)
+
+
+def missing(figures: Figures) -> list[str]:
+    """Scenarios with a target that were not measured."""
+    return [name for name in dict(TARGETS) if name not in figures]
+
+
+def pairs(figures: Figures) -> str:
+    """The median ratio, its spread, and both times."""
+    low, high = min(figures["ratios"]), max(figures["ratios"])
+    return (
+        f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f}); "
+        f"{figures['ours_s']:.2f} ÷ {figures['other_s']:.2f} s"
+    )
+
+
+def _fifty(f: Figures) -> Row:
+    return _ratio("50 candidates ÷ bare session on the 51 pictures", 1.08, f)
+
+
+def _late(f: Figures) -> Row:
+    return _ratio("each picture 300 ms late ÷ straightforward service", 0.65, f)
+
+
+def _hanging(f: Figures) -> Row:
+    what = "one host hangs: time beyond the run without"
+    value = f"{f['beyond_s']:.2f} s, the rest complete"
+    return Row(what, f"{DOWNLOAD_S:g} s", value, f["beyond_s"] <= DOWNLOAD_S)
+
+
+def _clients(f: Figures) -> Row:
+    ratio = f["16"]["ratio"]
+    what = "16 clients, pictures a second ÷ bare session's"
+    return Row(what, "at least 0.90", f"{ratio:.2f}", ratio >= 0.90)
+
+
+def _lone(f: Figures) -> Row:
+    what = "one candidate beside 16 clients with fifty ÷ bare batch of 16"
+    value = f"{f['ratio']:.2f} (worst {f['worst']:.2f} of {f['requests']})"
+    return Row(what, "4", value, f["ratio"] <= 4)
+
+
+def _growth(f: Figures) -> Row:
+    value = (
+        f"{f['fixed_ms']:.0f} ms, {f['per_picture_ms']:.1f} ms a picture, "
+        f"off the line by {f['worst_deviation']:.0%} at most"
+    )
+    met = f["fixed_ms"] < 60 and f["worst_deviation"] <= LINEAR
+    return Row("10 to 200 candidates: linear, fixed part", "60 ms", value, met)
+
+
+def _memory(f: Figures) -> Row:
+    value = f"{f['ratio']:.2f} ({f['ours_mb']:.0f} ÷ {f['other_mb']:.0f} MB)"
+    return Row("memory (PSS) ÷ straightforward service", "0.55", value, f["ratio"] <= 0.55)
+
+
+def _int8_time(f: Figures) -> Row:
+    return _ratio("8 bits ÷ fp32, the session alone", 0.70, f)
+
+
+def _int8_memory(f: Figures) -> Row:
+    ratio = f["ours_mb"] / f["other_mb"]
+    value = f"{ratio:.2f} ({f['ours_mb']:.0f} ÷ {f['other_mb']:.0f} MB)"
+    return Row("8 bits ÷ fp32, memory of the session's process", "0.60", value, ratio <= 0.6)
+
+
+def _cached(count: str, limit_ms: float) -> Callable[[Figures], Row]:
+    def row(f: Figures) -> Row:
+        beyond_ms = f.get(count, {"beyond_ms": float("nan")})["beyond_ms"]
+        what = f"a new photo with {count} known candidates: time beyond the photo alone"
+        return Row(what, f"{limit_ms:g} ms", f"{beyond_ms:.0f} ms", beyond_ms <= limit_ms)
+
+    return row
+
+
+def _prefetched(f: Figures) -> Row:
+    seconds = f"{f['prefetched_s']:.3f} ÷ {f['warm_s']:.3f} s"
+    value = f"{f['ratio']:.2f} ({seconds}; cold {f['cold_s']:.2f} s)"
+    return Row("prefetched, then /rank ÷ all cached", "1.10", value, f["ratio"] <= 1.1)
+
+
+def _hot_same(f: Figures) -> Row:
+    rate = f["same_per_s"]
+    what = "16 clients, one photo, one known list of 50"
+    return Row(what, "at least 60 a second", f"{rate:.0f} a second", rate >= 60)
+
+
+def _hot_new(f: Figures) -> Row:
+    what = "the same with a new photo each ÷ bare session's rate one by one"
+    value = f"{f['ratio']:.2f} ({f['new_per_s']:.1f} a second)"
+    return Row(what, "at least 0.90", value, f["ratio"] >= 0.9)
+
+
+def _missed(f: Figures) -> Row:
+    ratios = f["ratios"]
+    half = T_9 * statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else 0.0
+    mean = statistics.mean(ratios)
+    what = "nothing known: with the cache ÷ without, 95 % interval"
+    value = f"{mean - half:.3f} to {mean + half:.3f} ({len(ratios)} pairs)"
+    return Row(what, "holds 1", value, mean - half <= 1)
+
+
+def _first_score(when: str, delay_ms: str) -> Callable[[Figures], Row]:
+    def row(f: Figures) -> Row:
+        waits = f[delay_ms]
+        what = f"stream: first score after the first thumbnail, which comes {when}"
+        value = f"{waits['wait_ms']:.0f} ms (worst {waits['worst_ms']:.0f})"
+        return Row(what, "300 ms", value, waits["wait_ms"] <= 300)
+
+    return row
+
+
+def _start(f: Figures) -> Row:
+    what = "start to first `ok` beyond an empty two-service BentoML app"
+    value = f"{f['beyond_s']:.2f} s ({f['ours_s']:.2f} - {f['empty_s']:.2f})"
+    return Row(what, "2 s", value, f["beyond_s"] <= 2)
+
+
+def _ratio(what: str, limit: float, f: Figures) -> Row:
+    return Row(what, f"{limit:.2f}", pairs(f), f["ratio"] <= limit)
+
+
+TARGETS: tuple[tuple[str, Callable[[Figures], Row]], ...] = (
+    ("fifty", _fifty),
+    ("late", _late),
+    ("hanging", _hanging),
+    ("clients", _clients),
+    ("lone", _lone),
+    ("growth", _growth),
+    ("memory", _memory),
+    ("start", _start),
+    ("int8", _int8_time),
+    ("int8", _int8_memory),
+    ("cached", _cached("50", 60)),
+    ("cached", _cached("200", 80)),
+    ("prefetched", _prefetched),
+    ("hot", _hot_same),
+    ("hot", _hot_new),
+    ("missed", _missed),
+    ("first_score", _first_score("after the photo", "500")),
+    ("first_score", _first_score("with the photo", "0")),
+)
+"""Scenario and how its figures are judged."""
