@@ -6,7 +6,7 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker.settings import Settings
-from clip_ranker.web import logs, traffic
+from clip_ranker.web import connections, logs, traffic
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
@@ -44,6 +44,7 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         well: whether the service can embed.
     """
     logs.set_up()
+    connections.bound(most=settings.max_connections, head_timeout_s=settings.head_timeout_s)
     traffic.label_known_paths_only(KNOWN_PATHS)
     service.add_asgi_middleware(Version)
     service.add_asgi_middleware(ErrorShape)
