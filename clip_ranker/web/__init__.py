@@ -14,6 +14,7 @@ from clip_ranker.web.errors import ErrorShape
 from clip_ranker.web.health import Healthz
 from clip_ranker.web.limits import MaxRequests
 from clip_ranker.web.pages import pages
+from clip_ranker.web.request_log import RequestLog
 from clip_ranker.web.version import Version
 
 KNOWN_PATHS = frozenset(
@@ -46,6 +47,7 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
     logs.set_up()
     connections.bound(most=settings.max_connections, head_timeout_s=settings.head_timeout_s)
     traffic.label_known_paths_only(KNOWN_PATHS)
+    service.add_asgi_middleware(RequestLog)
     service.add_asgi_middleware(Version)
     service.add_asgi_middleware(ErrorShape)
     service.add_asgi_middleware(
