@@ -18,6 +18,7 @@ from clip_ranker import fetch as fetch_module
 from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, TooLargeError
 from clip_ranker.fetch import Fetcher
 from clip_ranker.settings import Settings
+from clip_ranker.slots import Slots
 from tests.hostile.answers import BROKEN, CHUNKED, OK, PICTURE
 from tests.hostile.raw_server import RawServer, drip, flood, reset, until_closed
 
@@ -241,7 +242,7 @@ def test_one_slow_host_leaves_places_for_others() -> None:
             hosts = ("slow.test", "quick.test")
             settings = Settings(
                 allow_private_hosts=(f"slow.test:{slow.port}", f"quick.test:{quick.port}"),
-                max_downloads=4,
+                max_downloads=8,
                 download_timeout_s=30,
             )
 
@@ -266,6 +267,64 @@ def test_one_slow_host_leaves_places_for_others() -> None:
             await fetcher.close()
 
         asyncio.run(main())
+
+
+def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServer) -> None:
+    server.acts["/slow"] = until_closed
+    server.says("/", PICTURE)
+
+    async def main() -> None:
+        async def resolve(_: str, __: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        async def ask(host: str, path: str, request: str) -> bytes:
+            url = f"http://{host}:{server.port}{path}"
+            async with fetcher.fetch(url, request=request) as body:
+                return body
+
+        names = [f"{number}.test" for number in range(50)]
+        settings = Settings(
+            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
+            max_downloads=8,
+            download_timeout_s=30,
+        )
+        fetcher = Fetcher(settings, resolve=resolve)
+        greedy = [asyncio.ensure_future(ask(name, "/slow", "greedy")) for name in names]
+        async with asyncio.timeout(10):
+            assert await ask("0.test", "/", "modest") == b"picture"
+            # Two that ask at the same time share what there is, whoever came first.
+            late = asyncio.gather(*(ask(name, "/", "late") for name in names))
+            assert set(await late) == {b"picture"}
+        for task in greedy:
+            task.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
+
+
+def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
+    async def main() -> None:
+        slots = Slots(5)
+        order: list[str] = []
+        go = asyncio.Event()
+
+        async def hold(request: str, host: str) -> None:
+            async with slots.hold(request, host):
+                order.append(request + host)
+                await go.wait()
+
+        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "c1"]
+        tasks = [asyncio.ensure_future(hold(*one)) for one in wanted]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert order == ["a1", "a1", "a1", "a2", "b2"]  # no request, and no host, holds all five
+        go.set()
+        await asyncio.gather(*tasks)
+        assert sorted(order) == sorted(wanted)
+        assert order[5] == "c1"  # holds nothing when a place is free
+
+    asyncio.run(main())
 
 
 def test_downloads_at_once_are_bounded_until_their_block_ends(server: RawServer) -> None:
