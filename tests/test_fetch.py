@@ -15,10 +15,17 @@ import pytest
 
 from clip_ranker import dead_hosts
 from clip_ranker import fetch as fetch_module
-from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, TooLargeError
+from clip_ranker.errors import (
+    CandidateError,
+    DownloadFailedError,
+    TimedOutError,
+    TooLargeError,
+    UrlBlockedError,
+)
 from clip_ranker.fetch import Fetcher
 from clip_ranker.settings import Settings
 from clip_ranker.slots import Slots
+from clip_ranker.url_policy import BLOCKED_ADDRESS
 from tests.hostile.answers import BROKEN, CHUNKED, OK, PICTURE
 from tests.hostile.raw_server import RawServer, drip, flood, reset, until_closed
 
@@ -63,18 +70,23 @@ def outcome(server: RawServer, path: str, **settings: object) -> bytes | Candida
     return failure
 
 
+def counted_connects(fetcher: Fetcher) -> Counter[str]:
+    """Connects by address from now on."""
+    connects: Counter[str] = Counter()
+    backend = fetcher._transport._pool._network_backend._backend  # type: ignore[attr-defined]
+    connect = backend.connect_tcp
+
+    async def counted(host: str, *rest: object) -> object:
+        connects[host] += 1
+        return await connect(host, *rest)
+
+    backend.connect_tcp = counted
+    return connects
+
+
 def test_a_dead_host_is_not_asked_fifty_times(server: RawServer) -> None:
-    connects = Counter()
-
     async def scenario(fetcher: Fetcher) -> None:
-        backend = fetcher._transport._pool._network_backend._backend  # type: ignore[attr-defined]
-        connect = backend.connect_tcp
-
-        async def counted(host: str, *rest: object) -> object:
-            connects[host] += 1
-            return await connect(host, *rest)
-
-        backend.connect_tcp = counted
+        connects = counted_connects(fetcher)
         for _ in range(50):
             with pytest.raises(DownloadFailedError, match="could not connect"):
                 await get(fetcher, dead, "/")
@@ -85,19 +97,63 @@ def test_a_dead_host_is_not_asked_fifty_times(server: RawServer) -> None:
     run(dead, scenario)
 
 
+def test_a_dead_host_is_not_asked_fifty_times_at_the_same_moment(server: RawServer) -> None:
+    async def scenario(fetcher: Fetcher) -> None:
+        connects = counted_connects(fetcher)
+        found = await asyncio.gather(
+            *(get(fetcher, dead, f"/{n}") for n in range(50)), return_exceptions=True
+        )
+        assert {str(failure) for failure in found} == {"could not connect"}
+        assert connects["127.0.0.1"] <= dead_hosts.MOST_AT_ONCE + dead_hosts.ENOUGH_FAILURES
+
+    with RawServer() as dead:
+        pass
+    run(dead, scenario)
+
+
+def test_fifty_at_the_same_moment_from_a_host_that_lives(server: RawServer) -> None:
+    server.says("/", PICTURE)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        assert set(await asyncio.gather(*(get(fetcher, server, "/") for _ in range(50)))) == {
+            b"picture"
+        }
+
+    run(server, scenario, download_timeout_s=30)
+
+
+@pytest.mark.parametrize("addresses", [[], ["10.0.0.1"]], ids=["unknown", "private"])
+def test_a_name_that_leads_nowhere_is_looked_up_once(addresses: list[str]) -> None:
+    asked = []
+
+    async def resolve(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return addresses
+
+    async def scenario() -> None:
+        fetcher = Fetcher(Settings(), resolve=resolve)
+        for number in range(50):
+            with pytest.raises(UrlBlockedError, match=BLOCKED_ADDRESS):
+                async with fetcher.fetch(f"http://a.test/{number}"):
+                    pass
+        await fetcher.close()
+
+    asyncio.run(scenario())
+    assert asked == ["a.test"]
+
+
 def test_a_dead_host_is_asked_again_soon(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_hosts, "FORGOTTEN_AFTER_S", 0.3)
-    server.acts["/"] = lambda connection: connection.sendall(
-        OK + b"Content-Length: 7\r\n\r\npicture"
-    )
+    server.says("/", PICTURE)
 
     async def scenario(fetcher: Fetcher) -> None:
         hosts = fetcher._transport._pool._network_backend._dead_hosts  # type: ignore[attr-defined]
         for _ in range(dead_hosts.ENOUGH_FAILURES):
-            with pytest.raises(OSError, match="dead"), hosts.connecting("127.0.0.1", server.port):
-                raise OSError("dead")
+            with pytest.raises(OSError, match="dead"):
+                async with hosts.connecting("127.0.0.1", server.port):
+                    raise OSError("dead")
         with pytest.raises(DownloadFailedError):
             await get(fetcher, server, "/")
         await asyncio.sleep(0.4)
@@ -107,12 +163,16 @@ def test_a_dead_host_is_asked_again_soon(
 
 
 def test_a_host_that_hangs_is_not_dead_for_who_gave_up_early() -> None:
-    hosts = dead_hosts.DeadHosts()
-    for _ in range(10):
-        with suppress(asyncio.CancelledError), hosts.connecting("a.test", 80):
-            raise asyncio.CancelledError
-    with hosts.connecting("a.test", 80):
-        pass
+    async def scenario() -> None:
+        hosts = dead_hosts.DeadHosts()
+        for _ in range(10):
+            with suppress(asyncio.CancelledError):
+                async with hosts.connecting("a.test", 80):
+                    raise asyncio.CancelledError
+        async with hosts.connecting("a.test", 80):
+            pass
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
