@@ -39,6 +39,8 @@ def set_up() -> None:
     logging.getLogger("uvicorn.error").addFilter(WithoutInput())
     for name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every odd member of a request's tracestate header, and quotes it.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     ours = logging.getLogger("clip_ranker")
     ours.setLevel(logging.INFO)
     ours.propagate = False
