@@ -30,6 +30,8 @@ from tests.hostile.answers import BROKEN, CHUNKED, OK, PICTURE
 from tests.hostile.raw_server import RawServer, drip, flood, reset, until_closed
 
 LIMIT = 1000
+HANGS_S = 60
+"""What takes longer does not end."""
 
 
 @pytest.fixture
@@ -47,7 +49,8 @@ def run(
         wanted = {"max_download_bytes": LIMIT, "download_timeout_s": 0.5} | settings
         fetcher = Fetcher(Settings(allow_private_hosts=(f"127.0.0.1:{server.port}",), **wanted))
         try:
-            return await scenario(fetcher)
+            async with asyncio.timeout(HANGS_S):
+                return await scenario(fetcher)
         finally:
             await fetcher.close()
 
@@ -433,6 +436,17 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
 
     # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
     run(server, scenario, download_timeout_s=0.3)
+
+
+def test_a_big_body_that_stalls_after_its_wait_is_cut_at_the_deadline(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    server.acts["/"] = lambda connection: (
+        connection.sendall(OK + b"\r\n" + b"x" * 500),
+        until_closed(connection),
+    )
+    assert isinstance(outcome(server, "/", download_timeout_s=0.3), TimedOutError)
 
 
 async def everything_is_given_back(fetcher: Fetcher) -> None:
