@@ -390,6 +390,26 @@ def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
     asyncio.run(main())
 
 
+def test_there_are_no_more_places_than_there_are() -> None:
+    async def main() -> None:
+        slots = Slots(3)
+        inside = 0
+
+        async def hold(name: str) -> None:
+            nonlocal inside
+            async with slots.hold(name, name):
+                inside += 1
+                await asyncio.Event().wait()
+
+        tasks = [asyncio.ensure_future(hold(name)) for name in "abcdef"]
+        await asyncio.wait(tasks, timeout=0.1)
+        assert inside == 3
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(main())
+
+
 def test_downloads_at_once_are_bounded_until_their_block_ends(server: RawServer) -> None:
     server.says("/", PICTURE)
 

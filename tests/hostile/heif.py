@@ -11,7 +11,8 @@ from tests.photos import encode
 
 pillow_heif.register_heif_opener()
 
-CODECS = {"HEIF": (b"heic", b"hvc1", b"hvcC"), "AVIF": (b"avif", b"av01", b"av1C")}
+BRANDS = {"HEIF": b"heic", "AVIF": b"avif"}
+CODECS = {"HEIF": (b"hvc1", b"hvcC"), "AVIF": (b"av01", b"av1C")}
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,16 @@ def size(width: int, height: int) -> bytes:
 
 def coded(kind: str, real: tuple[int, int], claimed: tuple[int, int] | None = None) -> Item:
     """A picture of one colour that claims its own or another size."""
-    file = encode(Image.new("RGB", real, (200, 100, 50)), kind, speed=10)
-    _, item, config = CODECS[kind]
+    return item_of(encode(Image.new("RGB", real, (200, 100, 50)), kind, speed=10), claimed or real)
+
+
+def item_of(file: bytes, claimed: tuple[int, int]) -> Item:
+    """The only picture of a file, with a size to claim."""
+    kind, config = next(pair for pair in CODECS.values() if pair[1] in file)
     at = file.index(config) - 4
     length = int.from_bytes(file[at : at + 4])
     data = file[file.index(b"mdat") + 4 :]
-    return Item(item, data, (file[at : at + length], size(*(claimed or real))))
+    return Item(kind, data, (file[at : at + length], size(*claimed)))
 
 
 def grid(
@@ -104,7 +109,7 @@ def file(
         extents: one more entry of the table of where items lie.
         extent_sizes: what that table begins with.
     """
-    brand = CODECS[kind][0]
+    brand = BRANDS[kind]
     infos, places, links, uses, data = [], [], [], [], b""
     properties: list[bytes] = []
     for number, item in enumerate(items, start=1):

@@ -91,8 +91,8 @@ def test_the_size_inside_an_animated_avif_file_is_found() -> None:
     assert unfold.unfold(files.animation("AVIF", 3)).largest_px == 256
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L"])
+@pytest.mark.parametrize("size", [(1, 1), (451, 300)])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
 @pytest.mark.parametrize("options", [{}, {"tile_size": 128}, {"exif": Image.Exif().tobytes()}])
 def test_the_size_inside_an_honest_heic_file_is_found(
     size: tuple[int, int], mode: str, options: dict[str, object]
