@@ -58,6 +58,7 @@ class ClipEmbedder:
 
 @bentoml.service(
     traffic=TRAFFIC,
+    logging={"access": {"enabled": False}},  # ours has more to tell, and takes any header
     workers=1,
     http={"port": 8000},
     envs=[{"name": "CLIP_MODEL", "value": model.name}],  # an image serves what it was built with

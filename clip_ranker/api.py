@@ -18,9 +18,9 @@ from clip_ranker.prefetch import Prefetcher
 from clip_ranker.ranker import Ranking
 from clip_ranker.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
 from clip_ranker.settings import Settings
+from clip_ranker.web.request_log import tell
 
-logger = logging.getLogger("clip_ranker.requests")
-STREAM = "rank/stream"
+logger = logging.getLogger(__name__)
 
 
 class Api:
@@ -42,22 +42,24 @@ class Api:
 
     async def rank(self, request: RankRequest) -> RankResponse:
         """Answers once everything is ranked or failed; raises as ``Ranking``."""
-        with _refusals(request, "rank"):
+        with _refusals(request):
             async with self._ranking(request, early=False) as ranking:
                 async for _ in ranking.events():
                     pass
-        return self._answer(ranking, "rank")
+        return self._answer(ranking)
 
     async def stream(self, request: RankRequest) -> Response:
         """Answers line by line; what is wrong with the photo is raised before the first."""
         async with AsyncExitStack() as held:
-            with _refusals(request, STREAM):
+            with _refusals(request):
                 ranking = await held.enter_async_context(self._ranking(request, early=True))
             return _Stream(self._lines(ranking), held.pop_all())
 
     async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
         """Answers at once."""
-        return await self._prefetcher.accept(request)
+        answer = await self._prefetcher.accept(request)
+        tell(**answer.model_dump())
+        return answer
 
     async def close(self) -> None:
         """Drops what is prefetched and ends what is under way."""
@@ -70,10 +72,10 @@ class Api:
 
     async def _lines(self, ranking: Ranking) -> AsyncIterator[str]:
         try:
-            with _refusals(ranking.request, STREAM):
+            with _refusals(ranking.request):
                 async for index in ranking.events():
                     yield _line(_event(ranking, index))
-            answer = self._answer(ranking, STREAM)
+            answer = self._answer(ranking)
             yield f'{{"type":"answer","answer":{answer.model_dump_json()}}}\n'
         except RequestError as error:
             yield _line({"type": "error", "error": str(error), "detail": error.detail})
@@ -82,12 +84,12 @@ class Api:
             text = "something went wrong in the service, its log tells what"
             yield _line({"type": "error", "error": text, "detail": []})
 
-    def _answer(self, ranking: Ranking, path: str) -> RankResponse:
+    def _answer(self, ranking: Ranking) -> RankResponse:
         answer = ranking.answer(self._model)
         sharing = asyncio.create_task(self._pictures.share())
         self._sharing.add(sharing)
         sharing.add_done_callback(self._sharing.discard)
-        _report(answer, path)
+        _report(answer)
         return answer
 
 
@@ -120,23 +122,17 @@ def _line(event: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _refusals(request: RankRequest, path: str) -> Iterator[None]:
-    """A request that gets no ranking has its one line in the log as well."""
+def _refusals(request: RankRequest) -> Iterator[None]:
+    """A request that gets no ranking tells how large it was, a stream how it ended."""
     try:
         yield
     except RequestError as error:
-        line = {
-            "path": path,
-            "status": error.status,
-            "candidates": len(request.candidates),
-            "error": str(error),
-        }
-        logger.info(json.dumps(line, separators=(",", ":")))
+        tell(status=error.status, candidates=len(request.candidates), error=str(error))
         raise
 
 
-def _report(answer: RankResponse, path: str) -> None:
-    """Counts a finished request, and writes its one line into the log."""
+def _report(answer: RankResponse) -> None:
+    """Counts a finished request, and tells its line in the log."""
     meta = answer.meta
     reasons = Counter(failure.reason for failure in answer.failed)
     stages = meta.timing_ms.model_dump()
@@ -145,14 +141,11 @@ def _report(answer: RankResponse, path: str) -> None:
         metrics.CANDIDATES.labels(reason).inc(count)
     for stage, spent_ms in stages.items():
         metrics.STAGE_SECONDS.labels(stage).observe(spent_ms / 1000)
-    line = {
-        "path": path,
-        "status": 200,
-        "candidates": meta.candidates,
-        "succeeded": meta.succeeded,
-        "cached": meta.cached,
-        "failed": dict(reasons),
-        "partial": meta.partial,
-        "ms": {stage: round(spent_ms) for stage, spent_ms in stages.items()},
-    }
-    logger.info(json.dumps(line, separators=(",", ":")))
+    tell(
+        candidates=meta.candidates,
+        succeeded=meta.succeeded,
+        cached=meta.cached,
+        failed=dict(reasons),
+        partial=meta.partial,
+        ms={stage: round(spent_ms) for stage, spent_ms in stages.items()},
+    )

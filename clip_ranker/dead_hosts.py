@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import httpcore
 from cachetools import TTLCache
@@ -14,34 +15,61 @@ ENOUGH_FAILURES = 3
 """In a row; one URL with its retry makes two."""
 FORGOTTEN_AFTER_S = 5.0
 MOST_HOSTS = 10_000
+MOST_AT_ONCE = 10
+"""To a host of which nothing is known; the others wait for what those learn."""
 PATIENCE_S = 1.0
 """A connect that is given up sooner tells of who waited, not of the host."""
 
+Place = tuple[str, int]
+
 
 class DeadHosts:
-    """Counts failures to connect by host and port."""
+    """Remembers by host and port how the last connects went."""
 
     def __init__(self) -> None:
-        self._failures: TTLCache[tuple[str, int], int] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
+        self._failures: TTLCache[Place, int] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
+        self._blocked: TTLCache[Place, str] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
+        self._alive: TTLCache[Place, bool] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
+        self._trying: Counter[Place] = Counter()
+        self._news: dict[Place, asyncio.Event] = {}
 
-    @contextmanager
-    def connecting(self, host: str, port: int) -> Iterator[None]:
-        """The block connects.
+    @asynccontextmanager
+    async def connecting(self, host: str, port: int) -> AsyncIterator[None]:
+        """The block looks the name up and connects.
 
         Raises:
             httpcore.ConnectError: at once, the last few all failed.
+            UrlBlockedError: at once, the last one was blocked, or there was no such name.
         """
         place = (host, port)
-        if self._failures.get(place, 0) >= ENOUGH_FAILURES:
-            raise httpcore.ConnectError("nobody could connect a moment ago")
+        await self._wait_for_news(place)
+        self._trying[place] += 1
         began = time.monotonic()
         try:
             yield
-        except UrlBlockedError:
-            raise  # ours, not the host's
+        except UrlBlockedError as error:
+            self._blocked[place] = str(error)
+            raise
         except BaseException as error:
             given_up = isinstance(error, asyncio.CancelledError)
             if not given_up or time.monotonic() - began > PATIENCE_S:
                 self._failures[place] = self._failures.get(place, 0) + 1
+                self._alive.pop(place, None)
             raise
-        self._failures.pop(place, None)
+        else:
+            self._failures.pop(place, None)
+            self._alive[place] = True
+        finally:
+            self._trying -= Counter([place])  # forgets hosts that nobody tries
+            if place in self._news:
+                self._news.pop(place).set()
+
+    async def _wait_for_news(self, place: Place) -> None:
+        while True:
+            if place in self._blocked:
+                raise UrlBlockedError(self._blocked[place])
+            if self._failures.get(place, 0) >= ENOUGH_FAILURES:
+                raise httpcore.ConnectError("nobody could connect a moment ago")
+            if place in self._alive or self._trying[place] < MOST_AT_ONCE:
+                return
+            await self._news.setdefault(place, asyncio.Event()).wait()

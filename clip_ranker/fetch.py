@@ -3,7 +3,7 @@
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Hashable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import anyio
@@ -20,7 +20,7 @@ from clip_ranker.errors import (
 from clip_ranker.guard import GuardedBackend
 from clip_ranker.resolver import Resolve, SystemResolver
 from clip_ranker.settings import Settings
-from clip_ranker.slots import HostSlots
+from clip_ranker.slots import Slots
 from clip_ranker.url_policy import Exceptions, UrlPolicy, host_of
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -69,7 +69,7 @@ class Fetcher:
         self._settings = settings
         exceptions = Exceptions.parse(settings.allow_private_hosts)
         self._policy = UrlPolicy(exceptions, settings.allowed_hosts)
-        self._slots = HostSlots(settings.max_downloads)
+        self._slots = Slots(settings.max_downloads)
         self._big_bodies = asyncio.Semaphore(BIG_BODIES)
         self._resolver = SystemResolver(threads=settings.max_downloads)
         tls = tls or httpx.create_ssl_context()
@@ -85,13 +85,14 @@ class Fetcher:
 
     @asynccontextmanager
     async def fetch(
-        self, url: str, begun: Callable[[], None] = lambda: None
+        self, url: str, begun: Callable[[], None] = lambda: None, *, request: Hashable = None
     ) -> AsyncIterator[bytes]:
         """Downloads, with one retry where a retry can help.
 
         Args:
             url: to download.
             begun: called when the download has its place.
+            request: whose download it is; places are shared out fairly among requests.
 
         Keeps its place among the downloads until the block ends: what waits to be decoded takes
         as much memory as what is still coming in.
@@ -105,7 +106,7 @@ class Fetcher:
         checked = self._policy.check(url)
         body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         scope = anyio.CancelScope()
-        lease = asyncio.create_task(self._lease(checked, body, scope, begun))
+        lease = asyncio.create_task(self._lease(checked, body, scope, begun, request))
         try:
             yield await body
         finally:
@@ -123,6 +124,7 @@ class Fetcher:
         body: asyncio.Future[bytes],
         scope: anyio.CancelScope,
         begun: Callable[[], None],
+        request: Hashable,
     ) -> None:
         """Downloads, and keeps the place until the scope is cancelled.
 
@@ -130,7 +132,7 @@ class Fetcher:
         cancellation breaks through: a connection would stay open for ever.
         """
         with scope:
-            async with self._slots.hold(host_of(url)), AsyncExitStack() as held:
+            async with self._slots.hold(request, host_of(url)), AsyncExitStack() as held:
                 begun()
                 try:
                     done = await self._download(url, held)

@@ -53,7 +53,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             UrlBlockedError: there is no such name, or one of its addresses is not public.
             httpcore.ConnectError: none of them accepts a connection, or did a moment ago.
         """
-        with self._dead_hosts.connecting(host, port):
+        async with self._dead_hosts.connecting(host, port):
             return await self._connect(host, port, timeout, local_address, socket_options)
 
     async def _connect(

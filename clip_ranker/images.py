@@ -15,11 +15,14 @@ import pillow_heif
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from clip_ranker import avif
+from clip_ranker import unfold
 from clip_ranker.errors import NotAnImageError, TooLargeError
 from clip_ranker.pixel_budget import PixelBudget
 
-pillow_heif.register_heif_opener()
+# Two tiles of a picture at a time: each may be as large as the limit allows.
+pillow_heif.register_heif_opener(
+    decode_threads=2, thumbnails=False, depth_images=False, aux_images=False
+)
 # The limit is ours (``max_pixels``), lower, and checked before a pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which are the norm here
@@ -27,8 +30,8 @@ warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which ar
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
 START_OF_SCAN = b"\xff\xda"
 JPEG_START = b"\xff\xd8"
-MAX_SCANNED_PIXELS = 640_000_000
-"""Over all scans; the largest picture in a dozen, as progressive files have."""
+MAX_WORKED_PIXELS = 640_000_000
+"""Over all scans or tiles; the largest picture in a dozen, as progressive files have."""
 MAX_SCANS = 64
 """Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
 the whole picture: 10 MB of them would decode for an hour."""
@@ -87,8 +90,8 @@ def prepare(
         NotAnImageError: the bytes are no supported or no whole picture.
         TooLargeError: it has more than ``max_pixels``.
     """
-    image = _open(data, max_pixels)
-    with budget.hold(image.width * image.height):
+    image, pixels = _open(data, max_pixels)
+    with budget.hold(pixels):
         return to_pixels(fit(_load(image), image_resize_px), preprocess)
 
 
@@ -99,11 +102,12 @@ def decode(data: bytes, *, max_pixels: int) -> Image.Image:
         NotAnImageError: the bytes are no supported or no whole picture.
         TooLargeError: the header claims more than ``max_pixels``; nothing was decoded.
     """
-    return _load(_open(data, max_pixels))
+    image, _ = _open(data, max_pixels)
+    return _load(image)
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    """Reads the header."""
+def _open(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """Reads the header. The number is the pixels of the largest picture that decoding meets."""
     if not data:
         raise NotAnImageError("the file is empty")
     try:
@@ -111,22 +115,27 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     except Exception as error:  # Pillow's parsers raise most of what Python has on hostile bytes
         raise NotAnImageError(_what_is_it(data)) from error
     width, height = image.size
-    if width * height > max_pixels:
+    pixels = worked = width * height
+    if pixels > max_pixels:
         raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
-    if image.format == "AVIF" and _coded_pixels(data) > max_pixels:
-        raise TooLargeError(f"claims {width}x{height} pixels and has over {max_pixels}")
+    if image.format in ("AVIF", "HEIF"):
+        unfolded = _unfold(data, image.format)
+        pixels, worked = max(pixels, unfolded.largest_px), unfolded.total_px
+        if pixels > max_pixels:
+            raise TooLargeError(f"claims {width}x{height} pixels and has over {max_pixels}")
     if data.startswith(JPEG_START):  # Pillow calls some of them MPO
         scans = data.count(START_OF_SCAN)
-        if scans > MAX_SCANS or scans * width * height > MAX_SCANNED_PIXELS:
-            raise NotAnImageError("a JPEG file of so many scans is made to keep us busy")
-    return image
+        worked = pixels * (scans if scans <= MAX_SCANS else MAX_WORKED_PIXELS)
+    if worked > MAX_WORKED_PIXELS:
+        raise NotAnImageError("a file of so many scans or tiles is made to keep us busy")
+    return image, pixels
 
 
-def _coded_pixels(data: bytes) -> int:
+def _unfold(data: bytes, kind: str) -> unfold.Unfolded:
     try:
-        return avif.coded_pixels(data)
+        return unfold.unfold(data)
     except (ValueError, IndexError) as error:
-        raise NotAnImageError("the AVIF file is damaged or cut short") from error
+        raise NotAnImageError(f"the {kind} file is damaged or cut short") from error
 
 
 def _what_is_it(data: bytes) -> str:

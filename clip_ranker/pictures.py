@@ -22,7 +22,7 @@ from clip_ranker.stages import StageClock
 from clip_ranker.store import StoredModel
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """What the pictures of one request share.
 
@@ -181,7 +181,9 @@ class Pictures:
                     begun()
                     data = example_pictures.read(url)
                 else:
-                    data = await held.enter_async_context(self._fetcher.fetch(url, begun))
+                    data = await held.enter_async_context(
+                        self._fetcher.fetch(url, begun, request=job)
+                    )
             yield data
 
     async def _decode(self, flight: Flight, data: bytes, job: Job, *, first: bool) -> Pixels:

@@ -1,61 +1,66 @@
-"""Places for downloads in the whole process, shared out fairly among hosts."""
+"""Places for downloads in the whole process, shared out fairly among requests and hosts."""
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class _Waiting(NamedTuple):
+@dataclass(eq=False)
+class _Waiting:
+    owner: Hashable
     host: str
     turn: asyncio.Future[None]
 
 
-class HostSlots:
-    """A semaphore whose places no single host can hold all of.
+class Slots:
+    """A semaphore whose places neither a single request nor a single host can hold all of.
 
-    A free place goes to the waiting host that holds the fewest, in order of arrival among equals.
+    A free place goes to the request that holds the fewest, among its own to the host that holds
+    the fewest, and then in order of arrival.
 
     Args:
-        total: places in all; one host holds three quarters of them at most.
+        total: places in all; a host holds three quarters of them at most, a request all but one.
     """
 
     def __init__(self, total: int) -> None:
         self._free = total
-        self._per_host = max(1, total * 3 // 4)
-        self._held: Counter[str] = Counter()
+        self._most_a_host = max(1, total * 3 // 4)
+        self._most_a_request = max(1, total - 1)
+        self._held: Counter[Hashable] = Counter()
         self._waiting: list[_Waiting] = []
 
     @asynccontextmanager
-    async def hold(self, host: str) -> AsyncIterator[None]:
+    async def hold(self, owner: Hashable, host: str) -> AsyncIterator[None]:
         """Waits for a place and keeps it until the block ends."""
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(host, turn))
+        waiting = _Waiting(("request", owner), host, turn)
+        self._waiting.append(waiting)
         self._hand_out()
         try:
             await turn
             yield
         finally:
             if turn.cancelled():  # left before its turn
-                self._waiting.remove(_Waiting(host, turn))
+                self._waiting.remove(waiting)
             else:
                 self._free += 1
-                self._held[host] -= 1
-                self._held += Counter()  # forgets hosts that hold none
+                self._held -= Counter((waiting.owner, host))  # forgets who holds none
                 self._hand_out()
 
     def _hand_out(self) -> None:
         while self._free:
-            ready = [
-                entry
-                for entry in self._waiting
-                if self._held[entry.host] < self._per_host and not entry.turn.done()
-            ]
+            ready = [one for one in self._waiting if self._may(one) and not one.turn.done()]
             if not ready:
                 return
-            entry = min(ready, key=lambda entry: self._held[entry.host])
-            self._waiting.remove(entry)
+            first = min(ready, key=lambda one: (self._held[one.owner], self._held[one.host]))
+            self._waiting.remove(first)
             self._free -= 1
-            self._held[entry.host] += 1
-            entry.turn.set_result(None)
+            self._held.update((first.owner, first.host))
+            first.turn.set_result(None)
+
+    def _may(self, one: _Waiting) -> bool:
+        if self._held[one.owner] >= self._most_a_request:
+            return False
+        return self._held[one.host] < self._most_a_host

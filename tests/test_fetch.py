@@ -15,13 +15,23 @@ import pytest
 
 from clip_ranker import dead_hosts
 from clip_ranker import fetch as fetch_module
-from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, TooLargeError
+from clip_ranker.errors import (
+    CandidateError,
+    DownloadFailedError,
+    TimedOutError,
+    TooLargeError,
+    UrlBlockedError,
+)
 from clip_ranker.fetch import Fetcher
 from clip_ranker.settings import Settings
+from clip_ranker.slots import Slots
+from clip_ranker.url_policy import BLOCKED_ADDRESS
 from tests.hostile.answers import BROKEN, CHUNKED, OK, PICTURE
 from tests.hostile.raw_server import RawServer, drip, flood, reset, until_closed
 
 LIMIT = 1000
+HANGS_S = 60
+"""What takes longer does not end."""
 
 
 @pytest.fixture
@@ -39,7 +49,8 @@ def run(
         wanted = {"max_download_bytes": LIMIT, "download_timeout_s": 0.5} | settings
         fetcher = Fetcher(Settings(allow_private_hosts=(f"127.0.0.1:{server.port}",), **wanted))
         try:
-            return await scenario(fetcher)
+            async with asyncio.timeout(HANGS_S):
+                return await scenario(fetcher)
         finally:
             await fetcher.close()
 
@@ -62,18 +73,23 @@ def outcome(server: RawServer, path: str, **settings: object) -> bytes | Candida
     return failure
 
 
+def counted_connects(fetcher: Fetcher) -> Counter[str]:
+    """Connects by address from now on."""
+    connects: Counter[str] = Counter()
+    backend = fetcher._transport._pool._network_backend._backend  # type: ignore[attr-defined]
+    connect = backend.connect_tcp
+
+    async def counted(host: str, *rest: object) -> object:
+        connects[host] += 1
+        return await connect(host, *rest)
+
+    backend.connect_tcp = counted
+    return connects
+
+
 def test_a_dead_host_is_not_asked_fifty_times(server: RawServer) -> None:
-    connects = Counter()
-
     async def scenario(fetcher: Fetcher) -> None:
-        backend = fetcher._transport._pool._network_backend._backend  # type: ignore[attr-defined]
-        connect = backend.connect_tcp
-
-        async def counted(host: str, *rest: object) -> object:
-            connects[host] += 1
-            return await connect(host, *rest)
-
-        backend.connect_tcp = counted
+        connects = counted_connects(fetcher)
         for _ in range(50):
             with pytest.raises(DownloadFailedError, match="could not connect"):
                 await get(fetcher, dead, "/")
@@ -84,19 +100,63 @@ def test_a_dead_host_is_not_asked_fifty_times(server: RawServer) -> None:
     run(dead, scenario)
 
 
+def test_a_dead_host_is_not_asked_fifty_times_at_the_same_moment(server: RawServer) -> None:
+    async def scenario(fetcher: Fetcher) -> None:
+        connects = counted_connects(fetcher)
+        found = await asyncio.gather(
+            *(get(fetcher, dead, f"/{n}") for n in range(50)), return_exceptions=True
+        )
+        assert {str(failure) for failure in found} == {"could not connect"}
+        assert connects["127.0.0.1"] <= dead_hosts.MOST_AT_ONCE + dead_hosts.ENOUGH_FAILURES
+
+    with RawServer() as dead:
+        pass
+    run(dead, scenario)
+
+
+def test_fifty_at_the_same_moment_from_a_host_that_lives(server: RawServer) -> None:
+    server.says("/", PICTURE)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        assert set(await asyncio.gather(*(get(fetcher, server, "/") for _ in range(50)))) == {
+            b"picture"
+        }
+
+    run(server, scenario, download_timeout_s=30)
+
+
+@pytest.mark.parametrize("addresses", [[], ["10.0.0.1"]], ids=["unknown", "private"])
+def test_a_name_that_leads_nowhere_is_looked_up_once(addresses: list[str]) -> None:
+    asked = []
+
+    async def resolve(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return addresses
+
+    async def scenario() -> None:
+        fetcher = Fetcher(Settings(), resolve=resolve)
+        for number in range(50):
+            with pytest.raises(UrlBlockedError, match=BLOCKED_ADDRESS):
+                async with fetcher.fetch(f"http://a.test/{number}"):
+                    pass
+        await fetcher.close()
+
+    asyncio.run(scenario())
+    assert asked == ["a.test"]
+
+
 def test_a_dead_host_is_asked_again_soon(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dead_hosts, "FORGOTTEN_AFTER_S", 0.3)
-    server.acts["/"] = lambda connection: connection.sendall(
-        OK + b"Content-Length: 7\r\n\r\npicture"
-    )
+    server.says("/", PICTURE)
 
     async def scenario(fetcher: Fetcher) -> None:
         hosts = fetcher._transport._pool._network_backend._dead_hosts  # type: ignore[attr-defined]
         for _ in range(dead_hosts.ENOUGH_FAILURES):
-            with pytest.raises(OSError, match="dead"), hosts.connecting("127.0.0.1", server.port):
-                raise OSError("dead")
+            with pytest.raises(OSError, match="dead"):
+                async with hosts.connecting("127.0.0.1", server.port):
+                    raise OSError("dead")
         with pytest.raises(DownloadFailedError):
             await get(fetcher, server, "/")
         await asyncio.sleep(0.4)
@@ -106,12 +166,16 @@ def test_a_dead_host_is_asked_again_soon(
 
 
 def test_a_host_that_hangs_is_not_dead_for_who_gave_up_early() -> None:
-    hosts = dead_hosts.DeadHosts()
-    for _ in range(10):
-        with suppress(asyncio.CancelledError), hosts.connecting("a.test", 80):
-            raise asyncio.CancelledError
-    with hosts.connecting("a.test", 80):
-        pass
+    async def scenario() -> None:
+        hosts = dead_hosts.DeadHosts()
+        for _ in range(10):
+            with suppress(asyncio.CancelledError):
+                async with hosts.connecting("a.test", 80):
+                    raise asyncio.CancelledError
+        async with hosts.connecting("a.test", 80):
+            pass
+
+    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -241,7 +305,7 @@ def test_one_slow_host_leaves_places_for_others() -> None:
             hosts = ("slow.test", "quick.test")
             settings = Settings(
                 allow_private_hosts=(f"slow.test:{slow.port}", f"quick.test:{quick.port}"),
-                max_downloads=4,
+                max_downloads=8,
                 download_timeout_s=30,
             )
 
@@ -266,6 +330,84 @@ def test_one_slow_host_leaves_places_for_others() -> None:
             await fetcher.close()
 
         asyncio.run(main())
+
+
+def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServer) -> None:
+    server.acts["/slow"] = until_closed
+    server.says("/", PICTURE)
+
+    async def main() -> None:
+        async def resolve(_: str, __: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        async def ask(host: str, path: str, request: str) -> bytes:
+            url = f"http://{host}:{server.port}{path}"
+            async with fetcher.fetch(url, request=request) as body:
+                return body
+
+        names = [f"{number}.test" for number in range(50)]
+        settings = Settings(
+            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
+            max_downloads=8,
+            download_timeout_s=30,
+        )
+        fetcher = Fetcher(settings, resolve=resolve)
+        greedy = [asyncio.ensure_future(ask(name, "/slow", "greedy")) for name in names]
+        async with asyncio.timeout(10):
+            assert await ask("0.test", "/", "modest") == b"picture"
+            # Two that ask at the same time share what there is, whoever came first.
+            late = asyncio.gather(*(ask(name, "/", "late") for name in names))
+            assert set(await late) == {b"picture"}
+        for task in greedy:
+            task.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
+
+
+def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
+    async def main() -> None:
+        slots = Slots(5)
+        order: list[str] = []
+        go = asyncio.Event()
+
+        async def hold(request: str, host: str) -> None:
+            async with slots.hold(request, host):
+                order.append(request + host)
+                await go.wait()
+
+        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "c1"]
+        tasks = [asyncio.ensure_future(hold(*one)) for one in wanted]
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert order == ["a1", "a1", "a1", "a2", "b2"]  # no request, and no host, holds all five
+        go.set()
+        await asyncio.gather(*tasks)
+        assert sorted(order) == sorted(wanted)
+        assert order[5] == "c1"  # holds nothing when a place is free
+
+    asyncio.run(main())
+
+
+def test_there_are_no_more_places_than_there_are() -> None:
+    async def main() -> None:
+        slots = Slots(3)
+        inside = 0
+
+        async def hold(name: str) -> None:
+            nonlocal inside
+            async with slots.hold(name, name):
+                inside += 1
+                await asyncio.Event().wait()
+
+        tasks = [asyncio.ensure_future(hold(name)) for name in "abcdef"]
+        await asyncio.wait(tasks, timeout=0.1)
+        assert inside == 3
+        for task in tasks:
+            task.cancel()
+
+    asyncio.run(main())
 
 
 def test_downloads_at_once_are_bounded_until_their_block_ends(server: RawServer) -> None:
@@ -314,6 +456,17 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
 
     # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
     run(server, scenario, download_timeout_s=0.3)
+
+
+def test_a_big_body_that_stalls_after_its_wait_is_cut_at_the_deadline(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    server.acts["/"] = lambda connection: (
+        connection.sendall(OK + b"\r\n" + b"x" * 500),
+        until_closed(connection),
+    )
+    assert isinstance(outcome(server, "/", download_timeout_s=0.3), TimedOutError)
 
 
 async def everything_is_given_back(fetcher: Fetcher) -> None:

@@ -18,6 +18,7 @@ from clip_ranker import url_policy
 from clip_ranker.addresses import is_public
 from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, UrlBlockedError
 from clip_ranker.fetch import Fetcher
+from clip_ranker.guard import GuardedBackend
 from clip_ranker.settings import Settings
 from clip_ranker.url_policy import BLOCKED_ADDRESS, Exceptions, UrlPolicy
 from tests.hostile.addresses import PRIVATE, REFUSED_URLS
@@ -184,6 +185,12 @@ def test_urls_that_need_no_look_up_to_be_refused(url: str, attempts: list[str]) 
     asked: list[str] = []
     blocked(url, asked=asked)
     assert asked == attempts == []
+
+
+def test_no_unix_socket_is_connected_to() -> None:
+    backend = GuardedBackend(Exceptions.parse(["127.0.0.1"]), resolver({}))
+    with pytest.raises(UrlBlockedError, match=BLOCKED_ADDRESS):
+        asyncio.run(backend.connect_unix_socket("/var/run/docker.sock"))
 
 
 def test_every_host_that_is_not_out_there_gives_the_same_detail() -> None:

@@ -210,7 +210,9 @@ def test_one_json_line_a_request_without_query_strings_or_photo(
 ) -> None:
     def logged() -> list[dict[str, Any]]:
         lines = service.log().splitlines()
-        return [json.loads(line) for line in lines if line.startswith('{"path":"rank')]
+        return [
+            json.loads(line) for line in lines if line.startswith('{"method":"POST","path":"/r')
+        ]
 
     before = len(logged())
     urls = [images.url("/photo/cat?token=secret-in-a-query")]
@@ -219,14 +221,14 @@ def test_one_json_line_a_request_without_query_strings_or_photo(
     for path in ("/rank", "/rank/stream"):
         service.client.post(path, json=body(urls) | {"query_image_base64": "bm8="})
     ranked, streamed, *refused = logged()[before:]
-    assert (ranked["path"], streamed["path"]) == ("rank", "rank/stream")
+    assert (ranked["path"], streamed["path"]) == ("/rank", "/rank/stream")
     for line in (ranked, streamed):
         assert (line["status"], line["candidates"], line["succeeded"]) == (200, 1, 1)
         assert line["failed"] == {}
         assert set(line["ms"]) == {"total", "download", "decode", "embed"}
     assert [(line["path"], line["status"], line["candidates"]) for line in refused] == [
-        ("rank", 400, 1),
-        ("rank/stream", 400, 1),
+        ("/rank", 400, 1),
+        ("/rank/stream", 400, 1),
     ]
     assert "query_image_base64" in refused[0]["error"]
     assert "secret-in-a-query" not in service.log()

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker.settings import Settings
-from clip_ranker.web import logs, traffic
+from clip_ranker.web import connections, logs, traffic
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
@@ -14,6 +14,7 @@ from clip_ranker.web.errors import ErrorShape
 from clip_ranker.web.health import Healthz
 from clip_ranker.web.limits import MaxRequests
 from clip_ranker.web.pages import pages
+from clip_ranker.web.request_log import RequestLog
 from clip_ranker.web.version import Version
 
 KNOWN_PATHS = frozenset(
@@ -44,7 +45,9 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         well: whether the service can embed.
     """
     logs.set_up()
+    connections.bound(most=settings.max_connections, head_timeout_s=settings.head_timeout_s)
     traffic.label_known_paths_only(KNOWN_PATHS)
+    service.add_asgi_middleware(RequestLog)
     service.add_asgi_middleware(Version)
     service.add_asgi_middleware(ErrorShape)
     service.add_asgi_middleware(

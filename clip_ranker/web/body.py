@@ -19,8 +19,6 @@ from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_respo
 
 MOST_MARKS = 50_000
 """Brackets and commas in a body; the largest request of the default limits has some 2,000."""
-SEND_TIMEOUT_S = 30
-"""For the client to take a piece of the answer."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's number for a client that has gone. Nobody reads the answer but the access log, and
 BentoML's own time-out, which waits for one to begin and would hold up the end of the service."""
@@ -126,12 +124,7 @@ class Body:
         async def noting(message: Message) -> None:
             nonlocal started
             started = True
-            try:
-                async with asyncio.timeout(SEND_TIMEOUT_S):
-                    await send(message)
-            except TimeoutError:  # it is there, but does not read
-                gone.set()
-                work.cancel()
+            await send(message)
 
         work = asyncio.ensure_future(self._app(scope, replay, noting))
         leaving = asyncio.ensure_future(receive())  # after the body nothing else can come

@@ -9,6 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
 
 from clip_ranker import metrics
+from clip_ranker.web import request_log
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class ErrorShape:
         try:
             await self._app(scope, receive, shaping)
         except Exception:
-            logger.exception("unhandled in %s %s", scope["method"], scope["path"])
+            logger.exception("a request failed")
             if started:
                 raise
             await _shape({"status": 500, "headers": []}, b"")(scope, receive, send)
@@ -72,6 +73,7 @@ def _shape(start: Message, body: bytes) -> JSONResponse:
     except ValueError:
         said = body.decode("utf-8", "replace") if status < 500 else None
     content = _content(status, said)
+    request_log.tell(error=content["error"])
     response = JSONResponse(content, status_code=status)
     kept = MutableHeaders(raw=[(k, v) for k, v in start["headers"]])
     for name in REPLACED_HEADERS:

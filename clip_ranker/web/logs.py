@@ -8,9 +8,6 @@ NOISY = "bentoml._internal.server.http_app"
 """Logs a traceback for every failed call, 400s with the photo and the URLs in it included."""
 
 
-MOST_CHARS = 300
-
-
 class WithoutInput(logging.Filter):
     """Tells what kind of exception was raised and where, not what it says: it may quote a request.
 
@@ -35,35 +32,22 @@ class WithoutInput(logging.Filter):
         return True
 
 
-class OneLine(logging.Filter):
-    """Keeps a path from forging lines of the access log, or from filling it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Escapes and cuts the texts of a record."""
-        if isinstance(record.args, tuple):
-            record.args = tuple(
-                _one_line(part) if isinstance(part, str) else part for part in record.args
-            )
-        return True
-
-
-def _one_line(text: str) -> str:
-    return text[:MOST_CHARS].encode("unicode_escape").decode("ascii")
-
-
 def set_up() -> None:
     """Keeps input out of this process's log, and lets our own lines into it."""
-    # A ValueError is pydantic's, or of a broken body: the access log tells of the 400.
+    # A ValueError is pydantic's, or of a broken body: the request's own line tells of the 400.
     logging.getLogger(NOISY).addFilter(WithoutInput(ValueError))
     logging.getLogger("uvicorn.error").addFilter(WithoutInput())
-    logging.getLogger("bentoml.access").addFilter(OneLine())
     for name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every odd member of a request's tracestate header, and quotes it.
+    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     ours = logging.getLogger("clip_ranker")
     ours.setLevel(logging.INFO)
     ours.propagate = False
     ours.addHandler(_to_stdout("%(asctime)s [%(levelname)s] %(name)s: %(message)s"))
-    requests = logging.getLogger("clip_ranker.requests")  # a line is a JSON object, nothing else
+    requests = logging.getLogger(
+        "clip_ranker.web.request_log"
+    )  # a line is a JSON object, nothing else
     requests.propagate = False
     requests.addHandler(_to_stdout("%(message)s"))
 

@@ -5,11 +5,13 @@ process is killed and frozen again and again. FAULTS_S sets how long (180 s).
 """
 
 import base64
+import contextlib
 import json
 import os
 import random
 import re
 import signal
+import socket
 import threading
 import time
 from collections import Counter
@@ -33,6 +35,8 @@ MAX_REQUESTS = 10
 """Fewer than there are clients, so that 429 happens."""
 REFUSED_WITHIN_S = 15
 WELL_WITHIN_S = 60
+ODD = ["url", "bad url", "bad body", "leaves", "stream", "holds on"]
+"""What a client does once for every six plain requests."""
 LAZY = 6
 """Threads and connections that are made when first needed, and stay: asyncio's own, a few."""
 GROWTH_BYTES = 60_000_000
@@ -104,6 +108,7 @@ def test_faults(
     assert len(tally.recoveries_s) >= 2
     assert max(tally.recoveries_s) < WELL_WITHIN_S
     assert max(tally.refusals_s) < REFUSED_WITHIN_S
+    assert after["processes"] <= before["processes"]
     assert after["threads"] <= before["threads"] + LAZY
     assert after["files"] <= before["files"] + LAZY
     assert after["bytes"] < before["bytes"] + GROWTH_BYTES
@@ -163,7 +168,10 @@ def _client(
 ) -> None:
     chance = random.Random(number)
     photo = base64.b64encode(PHOTOS["rocket"]).decode()
-    with httpx.Client(base_url=service.url, timeout=90, trust_env=False) as client:
+    with (
+        httpx.Client(base_url=service.url, timeout=90, trust_env=False) as client,
+        contextlib.ExitStack() as held,
+    ):
         while time.monotonic() < end:
             body = {
                 "candidates": [
@@ -171,7 +179,7 @@ def _client(
                 ],
                 "max_concurrency": chance.choice([1, 10, 50]),
             }
-            kind = chance.choice(["photo"] * 6 + ["url", "bad url", "bad body", "leaves", "stream"])
+            kind = chance.choice(["photo"] * 6 + ODD)
             query = {"url": "example:cat", "bad url": "http://10.0.0.1/"}.get(kind)
             body |= {"query_image_url": query} if query else {"query_image_base64": photo}
             if kind == "bad body":
@@ -183,7 +191,11 @@ def _client(
                     client.post("/rank", json=body, timeout=leave)
                     continue
                 if kind == "stream":
-                    _judge_stream(client.post("/rank/stream", json=body), tally)
+                    answer = client.post("/rank/stream", json=body)
+                    _judge_stream(answer, len(body["candidates"]), tally)
+                    continue
+                if kind == "holds on":
+                    held.enter_context(_half_a_head(service))
                     continue
                 _judge(client.post("/rank", json=body), kind, len(body["candidates"]), tally)
             except httpx.TimeoutException:
@@ -194,6 +206,13 @@ def _client(
             finally:
                 tally.slowest_s = max(tally.slowest_s, time.monotonic() - start)
                 del tally.in_flight[number]
+
+
+def _half_a_head(service: Service) -> socket.socket:
+    url = httpx.URL(service.url)
+    connection = socket.create_connection((url.host, url.port or 80))
+    connection.sendall(b"POST /rank HTTP/1.1\r\nHost: x\r\nX: ")
+    return connection
 
 
 def _judge(response: httpx.Response, kind: str, candidates: int, tally: Tally) -> None:
@@ -226,15 +245,16 @@ def _account(answer: dict, candidates: int, tally: Tally) -> None:
         tally.surprises.append(f"candidates unaccounted for: {meta}")
 
 
-def _judge_stream(response: httpx.Response, tally: Tally) -> None:
-    tally.statuses[f"stream {response.status_code}"] += 1
+def _judge_stream(response: httpx.Response, candidates: int, tally: Tally) -> None:
     if response.status_code != httpx.codes.OK:
-        if response.status_code not in (429, 503):
-            tally.surprises.append(f"stream: {response.status_code} {response.text[:300]}")
+        _judge(response, "stream", candidates, tally)
         return
-    last = json.loads(response.text.splitlines()[-1])
+    tally.statuses["stream 200"] += 1
+    *events, last = map(json.loads, response.text.splitlines())
     if last["type"] == "answer":
-        _account(last["answer"], last["answer"]["meta"]["candidates"], tally)
+        _account(last["answer"], candidates, tally)
+        if sorted(event["index"] for event in events) != list(range(candidates)):
+            tally.surprises.append("a stream without an event for each candidate")
     elif last["type"] != "error":
         tally.surprises.append(f"stream: ends with {last}")
 
@@ -282,7 +302,7 @@ def _under_way(service: Service) -> float:
 
 
 def _settled(service: Service, like: dict[str, int] | None) -> dict[str, int]:
-    """Threads, open files and memory of the API process once it is idle.
+    """Processes, and threads, open files and memory of the API's, once the service is idle.
 
     Waits until they are as in ``like``, or a minute, in which idle connections run out.
     """
@@ -293,6 +313,7 @@ def _settled(service: Service, like: dict[str, int] | None) -> dict[str, int]:
         time.sleep(2)
         service.ranked(query=PHOTOS["cat"], candidates=["http://10.0.0.1/", "example:coffee"])
         found = {
+            "processes": len(service.processes()),
             "threads": api.num_threads(),
             "files": api.num_fds(),
             "bytes": api.memory_full_info().pss,

@@ -3,11 +3,13 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 from functools import cache
 
 import pillow_heif
 from PIL import Image, PngImagePlugin
 
+from tests.hostile import heif
 from tests.photos import encode
 
 pillow_heif.register_heif_opener()
@@ -126,6 +128,41 @@ def too_large() -> dict[str, bytes]:
         "AVIF": over_the_cap("AVIF"),
         "HEIC": over_the_cap("HEIF"),
         "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
+        **unfolding_heic(),
+        "AVIF grid that claims little": avif_grid(20, (10_240, 10_240), (64, 64)),
+    }
+
+
+def unfolding_heic() -> dict[str, bytes]:
+    """Files that claim 64x64 and have a picture over the limit of pixels inside."""
+    small = heif.coded("HEIF", (64, 64))
+    large = heif.item_of(over_the_cap("HEIF"), (10_000, 5_001))
+    return {
+        "HEIC of a large tile": heif.file([heif.grid(1, 1, (64, 64)), large]),
+        "HEIC of a large canvas": heif.file([heif.overlay(1, (30_000, 30_000), (64, 64)), small]),
+        "HEIC of a large grid": heif.file([heif.grid(30, 30, (61_440, 61_440), (64, 64)), small]),
+        "HEIC that is another one": heif.file([heif.same_as(1, (64, 64)), large]),
+        "HEIC with a large alpha": heif.file([small, heif.alpha_of(0, large)]),
+        "HEIC of a large picture two levels down": heif.file(
+            [heif.grid(1, 1, (64, 64)), heif.same_as(2, (64, 64)), large]
+        ),
+    }
+
+
+def avif_grid(side: int, real: tuple[int, int], claimed: tuple[int, int]) -> bytes:
+    """So many tiles of 512x512 a side."""
+    tiles = [heif.coded("AVIF", (512, 512))] * side**2
+    places = tuple(range(1, side**2 + 1))
+    return heif.file([heif.grid(side, side, real, claimed, places), *tiles], "AVIF")
+
+
+def busy_heic() -> dict[str, bytes]:
+    """Files that claim little and would be decoded for minutes, or for ever."""
+    tile = heif.coded("HEIF", (1024, 1024))
+    grids = [heif.grid(8, 8, (64, 64), places=(level + 1,) * 64) for level in range(3)]
+    return {
+        "HEIC of grids in grids": heif.file([*grids, tile]),
+        "HEIC of 900 layers": heif.file([heif.overlay(900, (64, 64)), tile]),
     }
 
 
@@ -148,4 +185,26 @@ def damaged() -> dict[str, bytes]:
         ),
         "PNG of no width": png(0, 4),
         "JPEG of no height": lying_jpeg(16, 0),
+        **busy_heic(),
+    }
+
+
+@cache
+def hostile_boxes() -> dict[str, bytes]:
+    """Files whose boxes make no sense, or would take hours or gigabytes to read."""
+    picture = heif.coded("AVIF", (64, 64))
+    whole_file = b"\0\0\0\0" * 2  # from the beginning to the end
+    nowhere = heif.file([picture], "AVIF")
+    size = len(nowhere)
+    many = struct.pack(">HHHH", 9, 0, 0, 60_000)
+    return {
+        "item of whole files": heif.file([picture], "AVIF", extents=many + whole_file * 60_000),
+        "extents of no bytes": heif.file([picture], "AVIF", extents=many, extent_sizes=b"\0\0"),
+        "very many boxes": nowhere + heif.box(b"free") * 20_000,
+        "size of no box": nowhere + b"\0\0\0\7free",
+        "two of one": nowhere + nowhere[nowhere.index(b"meta") - 4 : size],
+        "picture of itself": heif.file([heif.grid(1, 1, (64, 64), places=(0,))]),
+        "picture of nothing": heif.file([heif.grid(1, 1, (64, 64), places=(7,))]),
+        "picture of another kind": heif.file([replace(picture, kind=b"unci")]),
+        "crumbs": heif.file([replace(picture, data=b"\x12\0" * 20_000)], "AVIF"),
     }

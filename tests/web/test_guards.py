@@ -208,7 +208,7 @@ def test_a_client_that_hangs_up_stops_its_downloads(service: Service, images: Im
     assert images.hits["/slow"] - before <= 6
     metrics = service.client.get("/metrics").text
     assert "clip_ranker_downloads_in_flight 0.0" in metrics
-    assert "status=499" in service.log()
+    assert '"status":499' in service.log()
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_log_of_a_400_holds_nothing_of_the_request(service: Service) -> None
     secret = "in-the-request-only"
     body = {"query_image_base64": secret, "candidates": [{"auction_id": 1, "image_url": secret}]}
     is_error(service.client.post("/rank", json=body), 400)
-    assert "status=400" in service.log()
+    assert '"status":400' in service.log()
     assert secret not in service.log()
     assert "Traceback" not in service.log()
 
@@ -259,6 +259,53 @@ def test_a_path_cannot_forge_lines_of_the_log(service: Service) -> None:
     assert "\nforged" not in service.log()
     assert "\x1b" not in service.log()
     assert "y" * 500 not in service.log()
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "content", "status"),
+    [
+        ("/rank", JSON, REQUEST, 401),
+        ("/rank", KEY | JSON, b"{}", 400),
+        ("/rank", KEY | JSON, b" " * 400_001, 413),
+        ("/rank/stream", KEY | {"Content-Type": "text/plain"}, REQUEST, 415),
+        ("/nothing/here?secret", KEY | JSON, REQUEST, 404),
+    ],
+)
+def test_a_refused_request_has_its_one_line_in_the_log(
+    guarded: Service, path: str, headers: dict[str, str], content: bytes, status: int
+) -> None:
+    before = len(guarded.log())
+    response = guarded.client.post(path, content=content, headers=headers)
+    assert response.status_code == status
+    (line,) = map(json.loads, guarded.log()[before:].splitlines())
+    assert (line["method"], line["path"], line["status"]) == (
+        "POST",
+        path.partition("?")[0],
+        status,
+    )
+    assert line["error"] == response.json()["error"]
+    assert "secret" not in guarded.log()
+
+
+def test_reading_that_succeeds_fills_no_log(guarded: Service) -> None:
+    before = guarded.log()
+    for path in ("/healthz", "/metrics", "/docs.json", "/livez"):
+        assert guarded.client.get(path).status_code == 200
+    assert guarded.log() == before
+
+
+def test_headers_that_are_no_text_break_nothing(service: Service) -> None:
+    for headers in ([(b"Content-Type", b"\xff")], [(b"Authorization", b"\xff\xfe")]):
+        response = service.client.post("/x%0aforged line", content=b"{}", headers=headers)
+        is_error(response, 415 if headers[0][0] == b"Content-Type" else 404)
+        assert service.client.get("/static/", headers=headers).status_code == 404
+    trace = [(b"traceparent", b"00-" + b"1" * 32 + b"-" + b"1" * 16 + b"-01")]
+    for name in (b"tracestate", b"baggage"):
+        odd = [(name, b"quoted\x85\x9b=x," * 500)]
+        assert service.client.get("/healthz", headers=trace + odd).text == "ok"
+    assert "quoted" not in service.log()
+    assert 'File "' not in service.log()
+    assert "\nforged" not in service.log()
 
 
 def test_nothing_is_sent_on_to_another_path(service: Service) -> None:

@@ -1,0 +1,68 @@
+"""The size of the pictures in an AV1 stream, out of its headers.
+
+Section 5.5.1 of the AV1 specification describes the sequence header.
+"""
+
+SEQUENCE_HEADER = 1
+"""Type of the open bitstream unit (OBU) that tells the size."""
+MOST_UNITS = 10_000
+"""In one stream; a picture has a handful."""
+HEADER_BYTES = 256
+"""More than the longest sequence header has."""
+
+
+def pixels(stream: memoryview) -> int:
+    """Pixels by the largest sequence header in a stream of OBUs; one cut short ends it.
+
+    Raises:
+        ValueError: a header that no usual encoder writes, or none.
+    """
+    at = largest = units = 0
+    while at < len(stream):
+        units += 1
+        if units > MOST_UNITS:
+            raise ValueError("the stream comes in crumbs")
+        head = stream[at]
+        at += 2 if head & 4 else 1  # with an extension byte
+        size = len(stream) - at
+        if head & 2:  # has a size, little-endian in groups of 7 bits
+            size = shift = 0
+            for byte in stream[at : at + 8]:
+                at += 1
+                size |= (byte & 127) << shift
+                shift += 7
+                if byte < 128:
+                    break
+        if head >> 3 & 15 == SEQUENCE_HEADER:
+            largest = max(largest, _pixels(bytes(stream[at : at + min(size, HEADER_BYTES)])))
+        at += size
+    if not largest:
+        raise ValueError("the stream tells no size")
+    return largest
+
+
+def _pixels(header: bytes) -> int:
+    """Most pixels of a frame, out of a sequence header."""
+    bits = int.from_bytes(header)
+    left = 8 * len(header)
+
+    def take(count: int) -> int:
+        nonlocal left
+        left -= count
+        if left < 0:
+            raise ValueError("the sequence header ends early")
+        return bits >> left & ((1 << count) - 1)
+
+    take(4)  # profile, still_picture
+    if take(1):  # reduced_still_picture_header
+        take(5)
+    else:
+        if take(1):
+            raise ValueError("timing_info, which pictures do not have")
+        has_delay = take(1)
+        for _ in range(take(5) + 1):  # operating points
+            take(12)
+            take(1 if take(5) > 7 else 0)
+            take(4 if has_delay and take(1) else 0)
+    width_bits, height_bits = take(4) + 1, take(4) + 1
+    return (take(width_bits) + 1) * (take(height_bits) + 1)

@@ -1,0 +1,65 @@
+"""One line of JSON a request: how it ended, and what whoever worked on it has to tell."""
+
+import json
+import logging
+import time
+from contextvars import ContextVar
+from typing import Any
+
+from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, is_post
+
+logger = logging.getLogger(__name__)
+
+MOST_CHARS = 200
+"""Of a text that a stranger may have had a say in."""
+_line: ContextVar[dict[str, Any]] = ContextVar("line")
+
+
+def tell(**facts: Any) -> None:
+    """Adds to the line of the request that is being answered."""
+    _line.get({}).update(facts)
+
+
+class RequestLog:
+    """Writes the line when the answer has ended.
+
+    Successful reading, such as of /healthz every few seconds, has none. JSON escapes what a path
+    could forge lines with; there is neither a query string nor a header in it.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands everything on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        line: dict[str, Any] = {"method": scope["method"], "path": scope["path"], "status": 0}
+        _line.set(line)
+        written = False
+
+        def write() -> None:
+            nonlocal written
+            if not written and (is_post(scope) or line["status"] >= 400):
+                line["total_ms"] = round((time.perf_counter() - began) * 1000)
+                facts = {key: _cut(value) for key, value in line.items()}
+                logger.info(json.dumps(facts, separators=(",", ":")))
+            written = True
+
+        async def noting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                line["status"] = message["status"]
+            elif not message.get("more_body", False):
+                write()  # before the client has it all: what it asks next comes later in the log
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            write()
+
+
+def _cut(value: object) -> object:
+    return value[:MOST_CHARS] if isinstance(value, str) else value

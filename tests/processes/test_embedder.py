@@ -1,0 +1,46 @@
+"""The embedder process dies, or hangs, under requests; nobody helps."""
+
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import psutil
+import pytest
+
+from tests.photos import PHOTOS
+from tests.running import Service
+
+REFUSED_WITHIN_S = 15
+WELL_WITHIN_S = 60
+
+
+def embedder(service: Service) -> psutil.Process:
+    """The newest process of that BentoML service."""
+    found = [one for one in service.processes() if "ClipEmbedder" in " ".join(one.cmdline())]
+    return max(found, key=lambda one: one.create_time())
+
+
+@pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
+def test_requests_are_refused_and_the_service_comes_back(
+    serve: Callable[..., Service], blow: signal.Signals
+) -> None:
+    service = serve(CLIP_EMBED_TIMEOUT_S="5", CLIP_CACHE_BYTES="0")
+    victim = embedder(service)
+    victim.send_signal(blow)
+    struck = time.monotonic()
+    with ThreadPoolExecutor(4) as clients:
+        asked = [
+            clients.submit(service.rank, query=PHOTOS[name], candidates=["example:cat"])
+            for name in ("cat", "rocket", "coffee", "china")
+        ]
+        answers = [one.result(REFUSED_WITHIN_S) for one in asked]
+    assert time.monotonic() - struck < REFUSED_WITHIN_S
+    assert {answer.status_code for answer in answers} == {httpx.codes.SERVICE_UNAVAILABLE}
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
+    assert all(set(answer.json()) == {"error", "detail"} for answer in answers)
+    assert service.client.get("/healthz").status_code == httpx.codes.SERVICE_UNAVAILABLE
+    service.wait_until_ok(WELL_WITHIN_S - REFUSED_WITHIN_S)
+    assert embedder(service).pid != victim.pid
+    assert service.ranked(query=PHOTOS["cat"], candidates=["example:cat"])["meta"]["succeeded"] == 1
