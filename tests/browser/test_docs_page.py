@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, PHONE, Scheme
-from tests.browser.test_demo import violations
+from tests.browser.steps import violations
 from tests.running import Service
 
 

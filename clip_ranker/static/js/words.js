@@ -17,7 +17,7 @@ export const WORDS = {
     photoReady: (width, height, kb) => `${width} × ${height} px, ${kb} KB to send`,
     photoAsIs: (kb) => `This browser cannot show the file; it is sent as it is (${kb} KB).`,
     listings: "Listings",
-    listingsHint: "JSON as the API takes it, or one thumbnail URL a line",
+    listingsHint: "Thumbnail URLs, one a line, or the API's JSON",
     listingsCount: (n) => one(n, "1 listing", `${n} listings`),
     listingsJson: (why) => `This JSON cannot be read: ${why}`,
     listingsShape: (n) => `Listing ${n} needs a text "image_url".`,
@@ -34,17 +34,19 @@ export const WORDS = {
     sending: "Sending the photo …",
     progress: (done, all, failed) =>
       `${done} of ${all} looked at` + (failed ? `, ${failed} could not be` : ""),
-    finished: (ranked, failed, seconds) =>
+    finished: (ranked, failed, time) =>
       `${one(ranked, "1 listing", `${ranked} listings`)} ranked` +
-      (failed ? `, ${failed} failed` : "") + `, in ${seconds} s`,
+      (failed ? `, ${failed} failed` : "") + ` in ${time}`,
     partial: "Time ran out before all were ranked.",
     stopped: "Stopped.",
     waiting: "waiting",
+    left: "not ranked",
     rankLabel: (rank) => `Rank ${rank}`,
     scoreLabel: "Likeness",
-    timing: "Where the time went",
-    timingNote: "The stages run at the same time, so they add up to more than the total.",
-    stages: { download: "Download", decode: "Decode", embed: "Compare", total: "Total" },
+    timing: (total, cached) =>
+      `Where ${total} went; the stages overlap.` +
+      (cached ? ` ${one(cached, "1 picture was", `${cached} pictures were`)} known already.` : ""),
+    stages: { download: "Download", decode: "Decode", embed: "Compare" },
     curl: "The same request as a command",
     curlFile: "The command sends the file as it is; this page sends it shrunk.",
     curlExample: "The command sends the cat as it is; this page sent it mirrored.",
@@ -87,7 +89,7 @@ export const WORDS = {
     photoReady: (width, height, kb) => `${width} × ${height} ピクセル、送信サイズ ${kb} KB`,
     photoAsIs: (kb) => `このブラウザーでは表示できない形式のため、そのまま送信します(${kb} KB)。`,
     listings: "出品一覧",
-    listingsHint: "API と同じ形の JSON、または 1 行に 1 つのサムネイル URL",
+    listingsHint: "サムネイルの URL(1 行に 1 件)、または API の JSON",
     listingsCount: (n) => `${n} 件の出品`,
     listingsJson: (why) => `JSON を読み取れません:${why}`,
     listingsShape: (n) => `${n} 件目に文字列の "image_url" がありません。`,
@@ -104,16 +106,17 @@ export const WORDS = {
     sending: "写真を送信しています…",
     progress: (done, all, failed) =>
       `${all} 件中 ${done} 件を確認` + (failed ? `(うち ${failed} 件は失敗)` : ""),
-    finished: (ranked, failed, seconds) =>
-      `${ranked} 件を並べ替えました` + (failed ? `(失敗 ${failed} 件)` : "") + `。${seconds} 秒`,
+    finished: (ranked, failed, time) =>
+      `${ranked} 件を並べ替えました(` + (failed ? `失敗 ${failed} 件、` : "") + `${time})`,
     partial: "時間切れのため、一部の出品は並べ替えられていません。",
     stopped: "中止しました。",
     waiting: "待機中",
+    left: "未処理",
     rankLabel: (rank) => `${rank} 位`,
     scoreLabel: "類似度",
-    timing: "処理時間の内訳",
-    timingNote: "各処理は並行して進むため、合計は全体の時間より長くなります。",
-    stages: { download: "ダウンロード", decode: "画像の読み込み", embed: "比較", total: "全体" },
+    timing: (total, cached) =>
+      `処理時間 ${total} の内訳(各処理は並行` + (cached ? `、${cached} 件は処理済み)` : ")"),
+    stages: { download: "ダウンロード", decode: "読み込み", embed: "比較" },
     curl: "同じリクエストのコマンド",
     curlFile: "コマンドは元のファイルをそのまま送ります。このページは縮小して送ります。",
     curlExample: "コマンドは猫の写真をそのまま送ります。このページは左右を反転して送りました。",
