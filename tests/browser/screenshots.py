@@ -42,7 +42,7 @@ def main() -> None:
             page.click("#example")
             page.wait_for_selector("#preview:not([hidden])")
             some = json.loads(page.input_value("#listings"))
-            page.fill("#listings", json.dumps(_with_failures(some, images, width, locale)))
+            page.fill("#listings", _with_failures(some, images, width, locale))
             page.click("#rank")
             page.wait_for_selector("#after:not([hidden])")
             page.wait_for_load_state("networkidle")
@@ -58,10 +58,10 @@ def main() -> None:
 
 def _with_failures(
     listings: list[dict[str, str]], images: ImageServer, width: int, locale: str
-) -> list[dict[str, str]]:
+) -> str:
     """As many as are seen at once, some of which cannot be ranked: that too is to be shown."""
     urls = {
-        images.url("/sold.jpg"): ("Leather bag, sold", "革のバッグ(売り切れ)"),
+        images.url("/sold.jpg"): ("Leather bag, sold", "革のバッグ、売り切れ"),
         images.put("/page.jpg", b"<html>", "text/html"): ("Vase", "花瓶"),
         "http://localhost/tin.jpg": ("Tin robot", "ブリキのロボット"),
     }
@@ -71,7 +71,8 @@ def _with_failures(
     ]
     cat = next(listing for listing in listings if listing["image_url"] == "example:cat")
     rest = [listing for listing in listings if listing != cat]
-    return [*rest[: 4 if width == DESK else 1], cat, *failing]
+    shown = [cat, *rest[: 4 if width == DESK else 1], *failing]
+    return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
 def _page(browser: Browser, width: int, locale: str, scheme: Scheme) -> Page:
