@@ -41,7 +41,7 @@ trap 'exit 130' INT TERM HUP
 
 give_up() {
     say "$*"
-    say "This needs Linux with git, caddy, compose and a Docker engine that 'docker info' reaches;"
+    say "This needs Linux with git, caddy, busybox, curl, openssl, compose and a Docker engine that 'docker info' reaches;"
     say "run as root on Debian it installs them and starts an engine of its own."
     exit 1
 }
@@ -88,6 +88,7 @@ import_stand_in() {
 
 [ "$(uname)" = Linux ] || give_up "this is $(uname)"
 deploy/need docker docker.io && deploy/need git git && deploy/need caddy caddy &&
+    deploy/need busybox busybox-static && deploy/need curl curl && deploy/need openssl openssl &&
     { has_compose >/dev/null 2>&1 || deploy/need docker-compose docker-compose; } ||
     give_up "a program is missing"
 docker info >/dev/null 2>&1 || start_engine

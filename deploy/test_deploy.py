@@ -2,14 +2,13 @@
 
 import base64
 import json
-import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
-from deploy.conftest import CADDY, IMAGES, MODEL, measured, ok
+from deploy.conftest import IMAGES, MODEL, measured, ok
 from deploy.engine import (
     NETWORK,
     ROOT,
@@ -252,24 +251,6 @@ def test_the_stricter_site_closes_what_is_for_operators(
             assert client.get(path).status_code == 404, path
         assert rank(client, picture("cat")).status_code == 200
         assert client.post("/rank", content=b" " * 31_000_000).status_code == 413
-
-
-def test_an_update_and_the_way_back_as_documented(service: httpx.Client) -> None:
-    image = container()["Config"]["Image"]
-    docker("tag", image, "clip-api:previous")
-    packed = subprocess.run(
-        f"docker save {image} | gzip -1 | docker load", shell=True, check=True, capture_output=True
-    )
-    assert image in packed.stdout.decode()
-    docker("tag", "clip-api:previous", image)
-    docker("image", "rm", "clip-api:previous")
-
-
-def test_caddy_takes_the_snippet_as_documented(service: httpx.Client) -> None:
-    check = "caddy validate --config /tmp/Caddyfile --adapter caddyfile"
-    assert f"docker exec revathis-ai-caddy {check}" in (ROOT / "docs/deployment.md").read_text()
-    docker("cp", ROOT / "Caddyfile.snippet", f"{CADDY}:/tmp/Caddyfile")
-    docker("exec", CADDY, *check.split())
 
 
 def test_what_belongs_to_others_is_not_removed(service: httpx.Client) -> None:

@@ -30,7 +30,7 @@ class Service:
 
     def __init__(self, settings: dict[str, str]) -> None:
         self._settings = settings
-        self._port = _free_port()
+        self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.client = httpx.Client(base_url=self.url, timeout=90, trust_env=False)
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
@@ -110,7 +110,8 @@ class Service:
         return answer
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback on which nobody listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -1,10 +1,12 @@
 """The command line, in this process; once as a process of its own."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +221,43 @@ def test_the_key_comes_from_the_environment(
     assert "CLIP_API_KEY" in capsys.readouterr().err
     monkeypatch.setenv("CLIP_API_KEY", "secret")
     assert main(["rank", PHOTO, str(listings), "--url", url]) == 0
+
+
+def test_a_terminal_shows_a_bar_and_standard_output_stays_json(
+    service: Service, listings: Path
+) -> None:
+    command = [sys.executable, "-m", "clip_ranker", "rank", PHOTO, str(listings), "--json"]
+    terminal, theirs = os.openpty()
+    with subprocess.Popen(
+        [*command, "--url", service.url],
+        env=os.environ | {"TERM": "xterm", "COLUMNS": "80"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = _written_to(terminal)
+        assert process.stdout is not None
+        printed = json.loads(process.stdout.read())
+    assert printed["meta"]["candidates"] == 3
+    assert re.search("ranking .*━", shown)
+    assert "3/3" in shown
+    assert shown.endswith("\x1b[2K")  # the line is taken away at the end
+
+
+def _written_to(terminal: int) -> str:
+    """All that is written until the last writer has gone, which Linux tells as an error."""
+    written = b""
+    with os.fdopen(terminal, "rb", buffering=0) as reader, suppress(OSError):
+        while part := reader.read(4096):
+            written += part
+    return written.decode()
+
+
+def test_no_bar_where_nobody_watches(
+    service: Service, listings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["rank", PHOTO, str(listings), "--url", service.url]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_help_teaches() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+import yaml
 from prometheus_client.metrics import MetricWrapperBase
 
 import clip_ranker
@@ -19,33 +20,38 @@ from clip_ranker.errors import CandidateError
 from clip_ranker.example_pictures import FOLDER
 from clip_ranker.schema import RankRequest, RankResponse
 from clip_ranker.web.openapi import document
-from tests.conftest import ROOT
+from tests.conftest import IMPORTS
+from tests.documents import DEPLOYMENT, PAGES, ROOT, Command, commands, fences
 from tests.running import Service
 
 DOCS = ROOT / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), *sorted((ROOT / "clients").glob("*/README.md"))]
-NEEDS_A_SERVER = {"deployment.md"}
-"""Its commands are for the machine it is about; ``make test-deploy`` proves them."""
-UNTESTED = [
-    ("clients/expo/README.md", "npm install"),
-    ("docs/models.md", "python import_model.py  "),  # these need the model hub
-    ("docs/models.md", "python import_model.py --weights random"),  # minutes, and in other tests
-    ("docs/models.md", "CLIP_MODEL=efficientnet_lite0 make run"),  # never ends
-    ("docs/operations.md", "docker logs"),
-]
+KINDS = {"sh", "ts", "json", "yaml", "caddyfile"}
+ELSEWHERE = {
+    "make run ": "tests/processes/test_make_run.py",
+    "CLIP_MODEL=efficientnet_lite0 make run": "tests/processes/test_make_run.py",
+    "curl -s http://localhost:8000/rank": "tests/test_readme.py",
+    "docker logs --since 1h clip-api": "deploy/test_documents.py",
+    "npm install\n": "tests/clients/test_documents.py",
+    "(cd clients/typescript && npm ci && npm pack)": "tests/clients/test_documents.py",
+    "npm run check": "tests/clients/test_node.py",
+    "npm run bundle": "tests/clients/test_node.py",
+    "python import_model.py  ": "tests/test_documents.py",
+    "python import_model.py --weights random": "tests/conftest.py",
+}
+"""Commands that need another test than the one below."""
+NOT_RUN = {
+    "python import_model.py --pretrained FILE": "FILE is the reader's own; a block of models.md",
+    "make run": "in the text it is a name; the blocks are run",
+    "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
+}
 URL = "http://localhost:8000"
 
-
-def blocks(page: Path, kind: str) -> list[str]:
-    """The code blocks whose opening line says exactly this."""
-    return re.findall(rf"^```{kind}\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
-
-
-COMMANDS = [
-    pytest.param(block, id=f"{page.name}-{number}")
+RUN_HERE = [
+    command
     for page in PAGES
-    if page.name not in NEEDS_A_SERVER
-    for number, block in enumerate(blocks(page, "sh"), start=1)
+    if page != DEPLOYMENT
+    for command in commands(page)
+    if command.kind == "sh" and not command.text.startswith(tuple(ELSEWHERE))
 ]
 
 
@@ -62,39 +68,86 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_commands_run_as_they_stand(
-    serve: Callable[..., Service], folder: Path, command: str
-) -> None:
-    service = serve("efficientnet_lite0", CLIP_API_KEY="secret")
-    ran = subprocess.run(
-        ["sh", "-euc", command.replace(URL, service.url)],
+def run(command: str, folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Types a command into a shell."""
+    return subprocess.run(
+        ["sh", "-euc", command],
         cwd=folder,
         env=os.environ
         | {
-            "CLIP_API_KEY": "secret",
-            "CLIP_MODEL": "efficientnet_lite0",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
-        },
+        }
+        | environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.mark.parametrize("command", RUN_HERE, ids=lambda command: command.page)
+def test_commands_run_as_they_stand(
+    serve: Callable[..., Service], folder: Path, command: Command
+) -> None:
+    service = serve("efficientnet_lite0", CLIP_API_KEY="secret")
+    text = command.text.replace(URL, service.url)
+    ran = run(text, folder, CLIP_API_KEY="secret", CLIP_MODEL="efficientnet_lite0")
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert '"error"' not in ran.stdout
 
 
-def test_what_is_not_run_is_a_closed_list() -> None:
-    unrun = [
-        (str(page.relative_to(ROOT)), block)
-        for page in PAGES
-        for block in blocks(page, r"sh [^\n]+")
-    ]
-    assert len(unrun) == len(UNTESTED)
-    for (page, block), (expected_page, start) in zip(sorted(unrun), sorted(UNTESTED), strict=True):
-        assert page == expected_page
-        assert block.startswith(start)
+IMPORT_EACH = """
+import shlex, sys
+from import_model import main
+for line in sys.stdin:
+    python, script, *arguments = shlex.split(line, comments=True)
+    assert (python, script) == ("python", "import_model.py")
+    print("exit code", main(arguments), flush=True)
+"""
+
+
+def test_imports_that_need_the_model_hub_get_as_far_as_the_hub(folder: Path) -> None:
+    block = next(c for c in commands(DOCS / "models.md") if "webli" in c.text).text
+    (folder / "b32.safetensors").write_bytes(b"no weights")
+    ran = subprocess.run(  # one process: torch takes long to load
+        [sys.executable, "-c", IMPORT_EACH],
+        input=block,
+        cwd=folder,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.findall(r"^exit code (.*)$", ran.stdout, re.M) == ["1", "1", "1"], ran.stderr
+    for weights in ("laion2b_s34b_b79k", "webli"):
+        assert f"the model hub cannot be reached for the {weights} weights" in ran.stderr
+    assert "'b32.safetensors' does not load as ViT-B-32" in ran.stderr
+
+
+def test_no_command_is_left_unrun_unless_it_is_said_why() -> None:
+    deployed = [command.text for command in commands(DEPLOYMENT)]
+    known = "\n".join([*deployed, *(command.text for command in RUN_HERE)])
+    used = set()
+    for command in (c for page in PAGES if page != DEPLOYMENT for c in commands(page)):
+        listed = [start for start in ELSEWHERE if command.text.startswith(start)]
+        listed += [text for text in NOT_RUN if command.text == text]
+        used.update(listed)
+        lines = command.text.replace(" && ", "\n")
+        assert listed or lines in known, f"{command.page}: nothing runs {command.text}"
+    assert used == {*ELSEWHERE, *NOT_RUN}
+    assert all((ROOT / path).exists() for path in ELSEWHERE.values())
+    assert IMPORTS["openclip_vit_b32_random"] == ["--weights", "random"]  # other tests use it
+
+
+def test_blocks_say_what_they_are() -> None:
+    for page in PAGES:
+        for kind, text in fences(page):
+            assert kind in KINDS, f"{page.name}: a block of kind {kind!r}: {text[:40]}"
+            if kind == "yaml":
+                yaml.safe_load(text)
+            if kind == "caddyfile":
+                assert (ROOT / "Caddyfile.snippet").read_text().startswith(text)
 
 
 def test_links_lead_somewhere() -> None:
@@ -112,7 +165,8 @@ def test_the_reference_has_every_field_path_status_and_reason() -> None:
         assert f"`meta.{name}`" in reference
     for path, item in document()["paths"].items():
         for method, operation in item.items():
-            assert f"## {method.upper()} {path}\n" in reference
+            section = f"## {method.upper()} {path}\n"
+            assert section in reference or (method == "get" and f"`{path}`" in reference), path
             for status in operation["responses"]:
                 assert status in reference
     reasons = {kind.reason for kind in CandidateError.__subclasses__()}
@@ -126,8 +180,10 @@ def test_every_metric_is_explained_and_shown_and_none_is_made_up() -> None:
         if isinstance(metric, MetricWrapperBase):
             (family,) = metric.collect()
             actual.add(family.name + ("_total" if family.type == "counter" else ""))
-    explained = re.findall(r"^\| `(clip_ranker_\w+)", (DOCS / "operations.md").read_text(), re.M)
-    assert set(explained) == actual
+    page = (DOCS / "operations.md").read_text()
+    assert set(re.findall(r"^\| `(clip_ranker_\w+)", page, re.M)) == actual
+    series = actual | {f"{name}_bucket" for name in actual}
+    assert set(re.findall(r"\bclip_ranker_\w+", page)) <= series  # in the alerts too
     dashboard = json.loads((DOCS / "grafana-dashboard.json").read_text())
     queries = " ".join(
         target["expr"] for panel in dashboard["panels"] for target in panel["targets"]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import schemathesis
+from bentoml._internal.server.base_app import BaseAppFactory
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -17,6 +18,7 @@ from schemathesis.specs.openapi.checks import (
 from clip_ranker.schema import PrefetchResponse, RankResponse
 from clip_ranker.web import openapi
 from clip_ranker.web.openapi import document
+from clip_ranker.web.pages import pages
 from tests.running import Service
 
 CHECKS = [
@@ -31,6 +33,23 @@ CHECKS = [
 def test_the_examples_are_what_they_show() -> None:
     RankResponse.model_validate(openapi.RANK_ANSWER, strict=True)
     PrefetchResponse.model_validate(openapi.PREFETCH_ANSWER, strict=True)
+
+
+class OfBentoml(BaseAppFactory):
+    """Knows the routes that BentoML adds to every service."""
+
+    name = "any"
+
+
+def test_every_path_that_answers_is_described(service: Service) -> None:
+    described = set(document()["paths"])
+    assert described == {route.path for route in pages(demo=True).routes} - {"/static"} | {
+        *(api["route"] for api in service.client.get("/schema.json").json()["routes"]),
+        *(route.path for route in OfBentoml().get_system_routes()),
+        "/schema.json",
+    }
+    without = set(document(demo=False)["paths"])
+    assert without == {path for path in described if not path.startswith(("/demo", "/examples"))}
 
 
 def test_every_field_is_described() -> None:

@@ -28,8 +28,9 @@ PAGE = Template("""\
 <title>clip-ranker: $count listings</title>
 <style>
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 1200px; margin: 0 auto; padding: 24px; }
-header { display: flex; gap: 24px; align-items: center; margin-bottom: 24px; }
-header img { max-width: 240px; max-height: 240px; border-radius: 8px; }
+header { display: flex; flex-wrap: wrap; gap: 16px 24px; align-items: center; margin-bottom: 24px; }
+header div { flex: 1 1 160px; min-width: 0; overflow-wrap: anywhere; }
+header img { max-width: min(240px, 100%); max-height: 240px; border-radius: 8px; }
 h1 { font-size: 1.3rem; font-weight: 500; margin: 0; }
 ol { list-style: none; padding: 0; display: grid; gap: 14px;
   grid-template-columns: repeat(auto-fill, minmax(160px, 1fr)); }
@@ -73,10 +74,11 @@ async def _sheet(request: RankRequest, answer: RankResponse, photo: bytes | None
     pictures = dict(zip(urls, tags, strict=True))
     lines = [f"{result.rank}. <b>{result.score:.4f}</b>" for result in answer.results]
     lines += [escape(f"{failure.reason}: {failure.detail}") for failure in answer.failed]
+    picture = _tag(photo, settings) if photo else pictures.get(request.query_image_url or "", "")
     meta = answer.meta
     return PAGE.substitute(
         count=meta.candidates,
-        photo=_tag(photo, settings) if photo else pictures.get(request.query_image_url or "", ""),
+        photo=picture.replace('alt=""', 'alt="The photo"', 1),
         summary=escape(f"{meta.succeeded} ranked, {meta.failed} failed, model {meta.model}"),
         cards="\n".join(
             _card(candidate, pictures[candidate.image_url], line)

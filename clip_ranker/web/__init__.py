@@ -6,7 +6,7 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker.settings import Settings
-from clip_ranker.web import connections, logs, traffic
+from clip_ranker.web import connections, logs, openapi, traffic
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
@@ -17,22 +17,7 @@ from clip_ranker.web.pages import pages
 from clip_ranker.web.request_log import RequestLog
 from clip_ranker.web.version import Version
 
-KNOWN_PATHS = frozenset(
-    [
-        "/",
-        "/demo",
-        "/docs",
-        "/docs.json",
-        "/healthz",
-        "/livez",
-        "/metrics",
-        "/prefetch",
-        "/rank",
-        "/rank/stream",
-        "/readyz",
-        "/schema.json",
-    ]
-)
+KNOWN_PATHS = frozenset(path for path in openapi.document()["paths"] if "{" not in path)
 EXPOSED_HEADERS = ("Retry-After", "Server-Timing", "X-Clip-Ranker-Version")
 
 

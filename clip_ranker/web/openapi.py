@@ -5,11 +5,9 @@ they cannot differ from what is checked; that the statuses are true is held by a
 """
 
 import functools
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field
 from pydantic.json_schema import models_json_schema
-from typing_extensions import TypedDict
 
 from clip_ranker import __version__
 from clip_ranker.schema import (
@@ -21,8 +19,16 @@ from clip_ranker.schema import (
     RankResponse,
     ScoredEvent,
 )
+from clip_ranker.web.openapi_reading import STARTING, reading
+from clip_ranker.web.openapi_shapes import (
+    REF,
+    ErrorBody,
+    answer,
+    errors,
+    json_answer,
+    json_body,
+)
 
-REF = "#/components/schemas/{model}"
 MODELS = (
     RankRequest,
     RankResponse,
@@ -39,11 +45,7 @@ ERRORS = {
     413: "The body is over the limit.",
     415: "The body is not `application/json`.",
     429: "As many requests as the service takes are under way.",
-    503: "The model is starting, or the service is about to stop.",
-}
-RETRIED = (429, 503)
-RETRY_AFTER = {
-    "Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}},
+    503: STARTING,
 }
 SERVER_TIMING = {
     "Server-Timing": {"description": "The stages, in milliseconds.", "schema": {"type": "string"}},
@@ -82,33 +84,23 @@ PREFETCH_ANSWER = {"accepted": 2, "known": 0, "refused": 0}
 ABOUT = (
     "Ranks listings by the likeness of their thumbnails to a photo. One bad thumbnail never fails "
     "a request: it is listed in `failed`. Any other path answers 404, another method 405, a fault "
-    "of ours 500, all as `ErrorBody`."
+    "of ours 500, all as `ErrorBody`. What is read with GET needs no key, and HEAD works too."
 )
 
 
-class Fault(TypedDict, total=False):
-    """One fault in a request."""
-
-    field: Annotated[str, Field(description="Where, as a path in the request.")]
-    reason: Annotated[str, Field(description="Why, as a reason code, where it is a picture.")]
-    message: Annotated[str, Field(description="What is wrong.")]
-
-
-class ErrorBody(BaseModel):
-    """The one shape of every error."""
-
-    error: str = Field(description="One sentence that names the field and the fix.")
-    detail: list[Fault] = Field(description="One entry a fault, for programs.")
-
-
 @functools.cache
-def document() -> dict[str, Any]:
-    """The document, as JSON types."""
+def document(*, demo: bool = True) -> dict[str, Any]:
+    """The document, as JSON types.
+
+    Args:
+        demo: whether there is a page to try the service.
+    """
     _, definitions = models_json_schema(
         [(model, "validation") for model in (*MODELS, ErrorBody)], ref_template=REF
     )
     rank = {
-        "requestBody": _json_body("RankRequest", RANK_EXAMPLE),
+        "tags": ["ranking"],
+        "requestBody": json_body("RankRequest", RANK_EXAMPLE),
         "security": [{}, {"key": []}],
     }
     return {
@@ -127,13 +119,13 @@ def document() -> dict[str, Any]:
                     "answers when every candidate is ranked or has failed.",
                     **rank,
                     "responses": {
-                        "200": _json_answer(
+                        "200": json_answer(
                             "Ranks, and what could not be ranked.",
                             "RankResponse",
                             SERVER_TIMING,
                             RANK_ANSWER,
                         ),
-                        **_errors(ERRORS),
+                        **errors(ERRORS),
                     },
                 }
             },
@@ -145,13 +137,14 @@ def document() -> dict[str, Any]:
                     "a status before the stream begins. A client that leaves stops the work.",
                     **rank,
                     "responses": {
-                        "200": {
-                            "description": "A JSON object a line: a `ScoredEvent` or a "
-                            "`FailedEvent` for each candidate as it comes, then an `AnswerEvent`, "
-                            "or an `ErrorBody` with `type` `error`.",
-                            "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
-                        },
-                        **_errors(ERRORS),
+                        "200": answer(
+                            "A JSON object a line: a `ScoredEvent` or a `FailedEvent` for each "
+                            "candidate as it comes, then an `AnswerEvent`, or an `ErrorBody` with "
+                            "`type` `error`.",
+                            "application/x-ndjson",
+                            {"schema": {"type": "string"}},
+                        ),
+                        **errors(ERRORS),
                     },
                 }
             },
@@ -161,68 +154,21 @@ def document() -> dict[str, Any]:
                     "summary": "Embed thumbnails ahead of the request that will ask for them",
                     "description": "Answers at once and works in the background, behind every "
                     "/rank. Send the same `image_resize` as the /rank to come.",
-                    "requestBody": _json_body("PrefetchRequest", PREFETCH_EXAMPLE),
+                    "tags": ["ranking"],
+                    "requestBody": json_body("PrefetchRequest", PREFETCH_EXAMPLE),
                     "security": [{}, {"key": []}],
                     "responses": {
-                        "202": _json_answer(
+                        "202": json_answer(
                             "What became of them.", "PrefetchResponse", example=PREFETCH_ANSWER
                         ),
-                        **_errors(ERRORS),
+                        **errors(ERRORS),
                     },
                 }
             },
-            "/healthz": {
-                "get": {
-                    "operationId": "health",
-                    "summary": "Whether the service can embed",
-                    "description": "Needs no key.",
-                    "responses": {
-                        "200": _text("It can; the body is `ok`."),
-                        "503": _error(ERRORS[503], retry=True),
-                    },
-                }
-            },
+            **reading(demo=demo),
         },
         "components": {
             "schemas": definitions["$defs"],
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
-
-
-def _json_body(model: str, example: dict[str, Any]) -> dict[str, Any]:
-    content = {"schema": {"$ref": REF.format(model=model)}, "example": example}
-    return {"required": True, "content": {"application/json": content}}
-
-
-def _json_answer(
-    description: str,
-    model: str,
-    headers: dict[str, Any] | None = None,
-    example: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    content: dict[str, Any] = {"schema": {"$ref": REF.format(model=model)}}
-    if example:
-        content["example"] = example
-    answer: dict[str, Any] = {
-        "description": description,
-        "content": {"application/json": content},
-    }
-    return answer | ({"headers": headers} if headers else {})
-
-
-def _text(description: str) -> dict[str, Any]:
-    return {
-        "description": description,
-        "content": {"text/plain": {"schema": {"type": "string", "const": "ok"}}},
-    }
-
-
-def _errors(described: dict[int, str]) -> dict[str, Any]:
-    return {
-        str(status): _error(text, retry=status in RETRIED) for status, text in described.items()
-    }
-
-
-def _error(description: str, *, retry: bool) -> dict[str, Any]:
-    return _json_answer(description, "ErrorBody", RETRY_AFTER if retry else None)

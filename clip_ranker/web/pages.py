@@ -42,10 +42,13 @@ def pages(*, demo: bool) -> Starlette:
     async def index(_: Request) -> Response:
         return RedirectResponse(home)  # relative, for a proxy that serves us under a path
 
+    async def document(_: Request) -> Response:
+        return JSONResponse(openapi.document(demo=demo))
+
     routes: list[BaseRoute] = [
         Route("/", index),
         Route("/docs", _page("docs.html")),
-        Route("/docs.json", _document),
+        Route("/docs.json", document),
         Mount("/static", _FILES),
     ]
     if demo:
@@ -62,10 +65,6 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
         return await _FILES.get_response(name, request.scope)
 
     return page
-
-
-async def _document(_: Request) -> Response:
-    return JSONResponse(openapi.document())
 
 
 async def _examples(_: Request) -> Response:

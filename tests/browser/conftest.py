@@ -11,6 +11,7 @@ from tests.browser.chromium import launch
 from tests.running import Service
 
 Scheme = Literal["light", "dark"]
+Open = Callable[..., Page]
 PHONE, DESK = 390, 1280
 
 
@@ -39,12 +40,13 @@ def open_page(browser: Browser) -> Iterator[Callable[..., Page]]:
         url: str,
         *,
         width: int = DESK,
+        height: int = 900,
         locale: str = "en-GB",
         scheme: Scheme = "light",
         motion: Literal["reduce", "no-preference"] = "reduce",
     ) -> Page:
         context = browser.new_context(
-            viewport={"width": width, "height": 900},
+            viewport={"width": width, "height": height},
             locale=locale,
             color_scheme=scheme,
             reduced_motion=motion,

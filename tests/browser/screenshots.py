@@ -1,6 +1,7 @@
 """Writes docs/screenshots: ``make screenshots``. Small, so that a repository can hold them."""
 
 import io
+import json
 import shutil
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.chromium import launch
 from tests.browser.conftest import DESK, PHONE, Scheme
 from tests.conftest import run_import
+from tests.image_server import ImageServer
 from tests.running import Service
 
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
+SETTINGS = {"CLIP_MODEL": "efficientnet_lite0", "CLIP_CACHE_BYTES": "0"}
 QUALITY = 88
 HEIGHTS = {PHONE: 844, DESK: 1080}
 
@@ -22,7 +25,11 @@ def main() -> None:
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     run_import("--starter").check_returncode()
-    with Service({"CLIP_MODEL": "efficientnet_lite0"}) as service, sync_playwright() as playwright:
+    with (
+        ImageServer() as images,
+        Service(SETTINGS | {"CLIP_ALLOW_PRIVATE_HOSTS": images.host}) as service,
+        sync_playwright() as playwright,
+    ):
         browser = launch(playwright)
         for name, width, locale, scheme in (
             ("desk-en-light", DESK, "en-GB", "light"),
@@ -34,6 +41,8 @@ def main() -> None:
             page.goto(service.url)
             page.click("#example")
             page.wait_for_selector("#preview:not([hidden])")
+            some = json.loads(page.input_value("#listings"))
+            page.fill("#listings", _with_failures(some, images, width, locale))
             page.click("#rank")
             page.wait_for_selector("#after:not([hidden])")
             page.wait_for_load_state("networkidle")
@@ -45,6 +54,25 @@ def main() -> None:
         page.wait_for_selector(".operation")
         _save(page, "api-en-light")
         browser.close()
+
+
+def _with_failures(
+    listings: list[dict[str, str]], images: ImageServer, width: int, locale: str
+) -> str:
+    """As many as are seen at once, some of which cannot be ranked: that too is to be shown."""
+    urls = {
+        images.url("/sold.jpg"): ("Leather bag, sold", "革のバッグ、売り切れ"),
+        images.put("/page.jpg", b"<html>", "text/html"): ("Vase", "花瓶"),
+        "http://localhost/tin.jpg": ("Tin robot", "ブリキのロボット"),
+    }
+    failing = [
+        {"auction_id": f"B{n}", "image_url": url, "title": titles[locale == "ja-JP"]}
+        for n, (url, titles) in enumerate(urls.items(), start=1)
+    ]
+    cat = next(listing for listing in listings if listing["image_url"] == "example:cat")
+    rest = [listing for listing in listings if listing != cat]
+    shown = [cat, *rest[: 4 if width == DESK else 1], *failing]
+    return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
 def _page(browser: Browser, width: int, locale: str, scheme: Scheme) -> Page:

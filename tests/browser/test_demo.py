@@ -1,6 +1,5 @@
 """The page at /demo, as a person uses it."""
 
-import base64
 import json
 import re
 import subprocess
@@ -9,16 +8,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Request, expect
 
-from tests.browser.conftest import DESK, PHONE, Scheme, no_complaint_of
+from tests.browser.conftest import DESK, PHONE, Open, Scheme, no_complaint_of
+from tests.browser.steps import give, overflow_px, rank, violations
 from tests.image_server import ImageServer
 from tests.photos import encode, picture
 from tests.running import Service
 
 KEY = "key-of-the-tests-only"
-Open = Callable[..., Page]
-AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 WORDS = {
     "en-GB": ("Find the listing that looks like your photo", "12 listings ranked", "Download"),
     "ja-JP": ("写真に似た出品を探す", "12 件を並べ替えました", "ダウンロード"),
@@ -31,27 +29,6 @@ HOSTILE = [
     "長" * 10_000,
     "'; $(touch owned) `touch owned` \\ \" %s",
 ]
-
-
-def rank(page: Page, listings: object, photo: bytes | None = None) -> None:
-    """Gives photo and listings and waits for the end."""
-    page.set_input_files(
-        "#file",
-        {"name": "photo.jpg", "mimeType": "image/jpeg", "buffer": photo or encode(picture("cat"))},
-    )
-    expect(page.locator("#photo-note")).not_to_be_empty()
-    text = listings if isinstance(listings, str) else json.dumps(listings)
-    page.fill("#listings", text)
-    page.click("#rank")
-    expect(page.locator("#after, #error").locator("visible=true").first).to_be_visible()
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong; the page's own policy keeps the test's script out of it."""
-    page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("axe.run()")["violations"]
-    return [f"{one['id']}: {[node['target'] for node in one['nodes']]}" for one in found]
 
 
 @pytest.mark.parametrize("width", [PHONE, DESK])
@@ -71,28 +48,38 @@ def test_the_example_from_start_to_end(
     expect(page.locator("#after")).to_be_visible()
     expect(page.locator("#summary")).to_contain_text(ranked)
     expect(page.locator("#timing")).to_contain_text(download)
+    assert len(page.get_by_role("figure").locator("dd").all()) == 3
+    expect(page.locator("#timing")).to_be_in_viewport()  # nothing to unfold, nothing to scroll
     cards = page.locator(".card")
     expect(cards).to_have_count(12)
     expect(cards.first).to_contain_text("猫" if locale == "ja-JP" else "Cat")
     scores = [float(text) for text in page.locator(".score > :nth-child(2)").all_text_contents()]
     assert scores == sorted(scores, reverse=True)
     assert violations(page) == []
-    overflow = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(overflow) == 0
+    assert overflow_px(page) == 0
 
 
-def test_the_whole_way_by_keyboard(open_page: Open, demo_service: Service) -> None:
-    page = open_page(demo_service.url)
+@pytest.mark.parametrize("width", [PHONE, DESK])
+def test_the_whole_way_by_keyboard(open_page: Open, demo_service: Service, width: int) -> None:
+    page = open_page(demo_service.url, width=width)
 
     def tab_to(selector: str) -> None:
         for _ in range(30):
             page.keyboard.press("Tab")
             if page.evaluate("s => document.activeElement.matches(s)", selector):
+                expect(page.locator(selector)).to_be_in_viewport()
                 return
         raise AssertionError(f"Tab does not reach {selector}")
 
+    tab_to("#listings")
+    page.keyboard.type("example:coffee\nexample:cat\n")
+    expect(page.locator("#listings-note")).to_have_text("2 listings")
+    tab_to("#rank")
+    page.keyboard.press("Enter")
+    expect(page.locator("#error")).to_have_text("Give a photo first.")
     tab_to("#example")
     page.keyboard.press("Enter")
+    expect(page.locator("#error")).to_be_hidden()
     expect(page.locator("#rank")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#after")).to_be_visible()
@@ -130,28 +117,6 @@ def test_hostile_titles_and_ids_are_only_text(open_page: Open, demo_service: Ser
     heights = [box["height"] for card in cards.all() if (box := card.bounding_box())]
     assert max(heights) < 2 * min(heights)
     assert violations(page) == []
-
-
-def test_dead_urls_say_why(open_page: Open, demo_service: Service, images: ImageServer) -> None:
-    page = open_page(demo_service.url)
-    urls = [
-        images.url("/status/404"),
-        images.put("/text", b"hello", "text/plain"),
-        "http://192.168.0.1/a.jpg",
-        "javascript:alert(1)",
-        images.photo("cat"),
-    ]
-    with no_complaint_of(open_page, "Failed to load resource"), no_complaint_of(open_page, "ERR_"):
-        rank(page, "\n".join(urls))
-        expect(page.locator(".card.scored")).to_have_count(1)
-        whys = page.locator(".why")
-        expect(whys).to_have_count(4)
-        expect(whys.nth(0)).to_contain_text("could not be downloaded")
-        expect(whys.nth(0)).to_contain_text("HTTP 404")
-        expect(whys.nth(1)).to_contain_text("not a picture")
-        expect(whys.nth(2)).to_contain_text("not one the service goes to")
-        expect(whys.nth(3)).to_contain_text("not one the service goes to")
-        assert violations(page) == []
 
 
 def test_only_thumbnails_come_from_elsewhere_and_without_referrer(
@@ -230,12 +195,8 @@ def test_the_grid_shows_what_is_known_while_one_picture_is_late(
     open_page: Open, demo_service: Service, images: ImageServer
 ) -> None:
     page = open_page(demo_service.url)
-    page.set_input_files(
-        "#file",
-        {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": encode(picture("cat"))},
-    )
     examples = [f"example:{name}" for name in ("cat", "coffee", "coins", "rocket", "grass")]
-    page.fill("#listings", "\n".join([images.url("/held/cat?grid"), *examples]))
+    give(page, "\n".join([images.url("/held/cat?grid"), *examples]))
     images.release.clear()
     try:
         page.click("#rank")
@@ -275,22 +236,6 @@ def test_the_command_runs_as_copied_and_runs_nothing_else(
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
-def test_a_photo_may_be_dropped_anywhere(open_page: Open, demo_service: Service) -> None:
-    page = open_page(demo_service.url)
-    photo = base64.b64encode(encode(picture("cat"))).decode()
-    dropped = page.evaluate_handle(
-        """data => {
-            const bytes = Uint8Array.from(atob(data), c => c.charCodeAt(0));
-            const transfer = new DataTransfer();
-            transfer.items.add(new File([bytes], "p.jpg", { type: "image/jpeg" }));
-            return transfer;
-        }""",
-        photo,
-    )
-    page.dispatch_event("h1", "drop", {"dataTransfer": dropped})
-    expect(page.locator("#preview")).to_be_visible()
-
-
 def test_an_older_service_without_streams_is_fine(open_page: Open, demo_service: Service) -> None:
     page = open_page(demo_service.url)
     page.route("**/rank/stream", lambda route: route.fulfill(status=404, body="{}"))
@@ -301,15 +246,20 @@ def test_an_older_service_without_streams_is_fine(open_page: Open, demo_service:
 
 def test_stop_stops(open_page: Open, demo_service: Service, images: ImageServer) -> None:
     page = open_page(demo_service.url)
-    page.set_input_files(
-        "#file",
-        {"name": "p.jpg", "mimeType": "image/jpeg", "buffer": encode(picture("cat"))},
-    )
-    page.fill("#listings", images.url("/slow?s=2.5&stop"))
-    page.click("#rank")
-    page.click("#stop")
-    expect(page.locator("#summary")).to_have_text("Stopped.")
-    expect(page.locator("#rank")).to_be_focused()
+    give(page, f"{images.url('/held/cat?stop')}\nexample:cat")
+    images.release.clear()
+    try:
+        page.click("#rank")
+        expect(page.locator(".card.scored")).to_have_count(1)
+        page.click("#stop")
+        expect(page.locator("#summary")).to_have_text("Stopped.")
+        expect(page.locator("#rank")).to_be_focused()
+        expect(page.locator(".card.left")).to_contain_text("not ranked")
+        page.click("#language")
+        expect(page.locator("#summary")).to_have_text("中止しました。")
+        expect(page.locator(".card.left")).to_contain_text("未処理")
+    finally:
+        images.release.set()
 
 
 def test_cards_glide_unless_motion_is_unwanted(open_page: Open, demo_service: Service) -> None:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, PHONE, Scheme
-from tests.browser.test_demo import violations
+from tests.browser.steps import violations
 from tests.running import Service
 
 
@@ -19,11 +19,19 @@ def test_shows_every_endpoint_and_sends_its_example(
     document = demo_service.client.get("/docs.json").json()
     sections = page.locator(".operation")
     expect(sections).to_have_count(sum(len(item) for item in document["paths"].values()))
+    shown = []
     for section in sections.all():
+        if section.locator("summary").count() == 0:  # for the browser to show
+            target = section.get_by_role("link", name="Open it").get_attribute("href")
+            assert demo_service.client.get(f"/{target}", follow_redirects=True).is_success
+            shown.append(target)
+            continue
         section.locator("summary").click()
         section.get_by_role("button", name="Send").click()
         expect(section.locator(".try .row p")).to_contain_text("20")
-        expect(section.locator(".try pre")).not_to_be_empty()
+        if section.get_attribute("id") not in ("get-livez", "get-readyz"):  # a line feed
+            expect(section.locator(".try pre")).not_to_be_empty()
+    assert shown == ["docs", ".", "demo", "examples/astronaut.jpg"]
     ranked = sections.first.locator(".try pre").text_content()
     assert json.loads(ranked or "")["results"][0]["rank"] == 1
     assert violations(page) == []

@@ -1,12 +1,14 @@
 /** The session of one list of search results, as a hook: a thin shell around control and session. */
 
-import { ClipRankerError, type ClipRanker } from "clip-ranker-client";
+import type { ClipRanker, ClipRankerError } from "clip-ranker-client";
 import { useEffect, useMemo, useReducer } from "react";
 
-import { newControl, type Control } from "./control";
-import { listed, reduce, type Listing, type Session } from "./session";
+import { newControl, type Control } from "./control.ts";
+import { listed, reduce, type Listing, type Session } from "./session.ts";
 
-const explain = (error: unknown) => (error instanceof ClipRankerError ? error.message : null);
+/** The client's errors have a kind and a sentence; anything else is a fault of this app. */
+const explain = (error: unknown): string | null =>
+  error instanceof Error && "kind" in error ? (error as ClipRankerError).message : null;
 
 export function useRanking(
   client: ClipRanker,

@@ -14,9 +14,13 @@ export function after(board, event) {
   return event.type === "answer" ? settled(board, event.answer) : board;
 }
 
-/** Most alike first, then those that wait, then those that failed; ties in request order. */
+/** The board once nothing more will come: what still waits is left as it is. */
+export const abandoned = (board) =>
+  board.map((entry) => (entry.state === "waiting" ? { ...entry, state: "left" } : entry));
+
+/** Most alike first, then those without a score, then those that failed; ties in request order. */
 export function inOrder(board) {
-  const group = { scored: 0, waiting: 1, failed: 2 };
+  const group = { scored: 0, waiting: 1, left: 1, failed: 2 };
   return [...board].sort(
     (a, b) =>
       group[a.state] - group[b.state] ||

@@ -1,6 +1,6 @@
 /* The page at /demo: what the person does, and what becomes of it. */
 
-import { after, newBoard } from "./board.js";
+import { abandoned, after, newBoard } from "./board.js";
 import { curlCommand } from "./curl.js";
 import { clear, show } from "./grid.js";
 import { switchLanguage, translate, words } from "./language.js";
@@ -8,7 +8,7 @@ import { rememberKey, rememberedKey } from "./key.js";
 import { parseListings } from "./listings.js";
 import { base64, shrink } from "./photo.js";
 import { rank } from "./service.js";
-import { showTiming } from "./timing.js";
+import { duration, showTiming } from "./timing.js";
 
 const REDRAW_MS = 200; // often enough to feel alive, seldom enough to follow with the eyes
 const THANKS_MS = 2000; // how long the copy button says that it copied
@@ -18,7 +18,9 @@ const oneColumn = matchMedia("(max-width: 899px)"); // as in demo.css
 
 const $ = (id) => document.getElementById(id);
 const page = {
-  photo: null, board: [], answer: null, fault: null, running: null,
+  photo: null, chosen: 0, // how many photos were chosen: reading a large one takes a while
+  sent: null, // the photo of the last run
+  board: [], answer: null, said: null, fault: null, running: null,
   drawn: 0, redraw: null, // when the grid was drawn, and the timer that will draw it next
   spoken: 0,
 };
@@ -32,24 +34,28 @@ $("language").addEventListener("click", () => {
   describePhoto();
   describeListings();
   describeFault();
+  describeSaid();
   if (page.board.length) show($("grid"), page.board);
-  if (page.answer) finish();
+  if (page.answer) describeAnswer();
 });
 for (const id of ["file", "camera"]) {
   $(id).addEventListener("change", (event) => {
-    if (event.target.files[0]) takePhoto(event.target.files[0], event.target.files[0].name);
+    if (event.target.files[0]) takePhoto(event.target.files[0]);
     event.target.value = ""; // so that the same file can be chosen again
   });
 }
 $("drop").addEventListener("dragover", () => $("drop").classList.add("over"));
 $("drop").addEventListener("dragleave", () => $("drop").classList.remove("over"));
 // On the whole page: a photo that misses the box must not take the page's place.
-document.addEventListener("dragover", (event) => event.preventDefault());
+document.addEventListener("dragover", (event) => {
+  if (!isText(event)) event.preventDefault();
+});
 document.addEventListener("drop", (event) => {
-  event.preventDefault();
   $("drop").classList.remove("over");
+  if (isText(event)) return;
+  event.preventDefault();
   const [file] = event.dataTransfer.files;
-  if (file) takePhoto(file, file.name);
+  if (file) takeFile(file);
 });
 $("listings").addEventListener("input", describeListings);
 $("example").addEventListener("click", loadExample);
@@ -60,8 +66,22 @@ $("form").addEventListener("submit", (event) => {
   if (!page.running) run();
 });
 
-async function takePhoto(file, name, options) {
-  const photo = { name, ...(await shrink(file, options)) };
+/** Whether text is dragged over the field for it: the browser puts it in by itself. */
+function isText(event) {
+  return event.target === $("listings") && !event.dataTransfer.types.includes("Files");
+}
+
+async function takeFile(file) {
+  if (!/^(text\/|application\/json)/.test(file.type)) return takePhoto(file);
+  $("listings").value = await file.text();
+  return describeListings();
+}
+
+/** `source` is the URL of the photo, where the service knows it by one. */
+async function takePhoto(file, { name = file.name, source, mirrored } = {}) {
+  const turn = ++page.chosen;
+  const photo = { name, source, ...(await shrink(file, { mirrored })) };
+  if (turn !== page.chosen) return; // another one was chosen meanwhile
   if (page.photo?.url) URL.revokeObjectURL(page.photo.url);
   if (photo.width) photo.url = URL.createObjectURL(photo.blob);
   page.photo = photo;
@@ -117,8 +137,7 @@ async function fillInExample() {
   describeListings();
   const picture = await (await fetch("examples/cat.jpg")).blob();
   // Mirrored, or the best match would be the very same picture.
-  await takePhoto(picture, "cat.jpg", { mirrored: true });
-  page.photo.source = "example:cat";
+  await takePhoto(picture, { name: "cat.jpg", source: "example:cat", mirrored: true });
   $("rank").focus();
 }
 
@@ -130,7 +149,7 @@ async function run() {
   begin(candidates);
   const options = { key: $("key").value, signal: page.running.signal };
   try {
-    const request = { query_image_base64: await base64(page.photo.blob), candidates };
+    const request = { query_image_base64: await base64(page.sent.blob), candidates };
     for await (const event of rank(request, options)) {
       page.board = after(page.board, event);
       if (event.type === "answer") page.answer = event.answer;
@@ -139,9 +158,9 @@ async function run() {
     rememberKey(options.key);
     finish();
   } catch (error) {
-    if (error.name === "AbortError") say(words().stopped);
+    giveUp();
+    if (error.name === "AbortError") say(() => words().stopped);
     else refuse(error);
-    show($("grid"), page.board);
   } finally {
     clearTimeout(page.redraw);
     page.redraw = null;
@@ -153,6 +172,7 @@ async function run() {
 
 function begin(candidates) {
   page.running = new AbortController();
+  page.sent = page.photo;
   page.board = newBoard(candidates);
   page.answer = null;
   page.drawn = 0;
@@ -163,11 +183,11 @@ function begin(candidates) {
   $("empty").hidden = true;
   $("after").hidden = true;
   $("command").hidden = true;
-  say(words().sending);
+  say(() => words().sending);
   $("progress").removeAttribute("value");
   working(true);
   if (oneColumn.matches) document.querySelector(".results").scrollIntoView();
-  const { name: file, source } = page.photo;
+  const { name: file, source } = page.sent;
   const options = { file, source, key: Boolean($("key").value) };
   $("curl").textContent = curlCommand(new URL(".", location.href).href.replace(/\/$/, ""), { candidates }, options);
 }
@@ -196,36 +216,58 @@ function progress({ done, candidates }) {
   $("progress").max = candidates;
   $("progress").value = done;
   show($("grid"), page.board);
-  const sentence = words().progress(done, candidates, failed);
-  $("summary").textContent = sentence;
+  page.said = () => words().progress(done, candidates, failed);
+  $("summary").textContent = page.said();
   if (performance.now() - page.spoken > SPOKEN_MS) {
     page.spoken = performance.now();
-    $("spoken").textContent = sentence;
+    $("spoken").textContent = page.said();
   }
 }
 
 /** For the eyes and for a screen reader. */
 function say(sentence) {
-  $("summary").textContent = sentence;
-  $("spoken").textContent = sentence;
+  page.said = sentence;
+  describeSaid();
+}
+
+function describeSaid() {
+  $("summary").textContent = page.said?.() ?? "";
+  $("spoken").textContent = page.said?.() ?? "";
 }
 
 function finish() {
   const { meta } = page.answer;
-  const { total } = meta.timing_ms;
-  const seconds = (total / 1000).toFixed(total < 1000 ? 2 : 1);
-  const { finished, partial } = words();
-  const sentence = finished(meta.succeeded, meta.failed, seconds);
-  say(meta.partial ? `${sentence} ${partial}` : sentence);
+  say(() => {
+    const { finished, partial } = words();
+    const sentence = finished(meta.succeeded, meta.failed, duration(meta.timing_ms.total));
+    return meta.partial ? `${sentence} ${partial}` : sentence;
+  });
   show($("grid"), page.board);
-  showTiming($("timing"), meta.timing_ms);
-  $("curl-note").textContent = page.photo.source ? words().curlExample : words().curlFile;
+  describeAnswer();
   $("after").hidden = false;
   $("command").hidden = false;
 }
 
+function describeAnswer() {
+  const { timing_ms: timing, cached } = page.answer.meta;
+  $("timing-caption").textContent = words().timing(duration(timing.total), cached);
+  showTiming($("timing"), timing);
+  $("curl-note").textContent = page.sent.source ? words().curlExample : words().curlFile;
+}
+
+/** Keeps what is known, and takes the listings away when that is nothing. */
+function giveUp() {
+  page.board = abandoned(page.board);
+  if (page.board.every(({ state }) => state === "left")) {
+    page.board = [];
+    clear($("grid"));
+    $("empty").hidden = false;
+  }
+  show($("grid"), page.board);
+}
+
 function refuse(error) {
-  say("");
+  say(null);
   if (error.status === 401) {
     $("key-field").hidden = false;
     $("key").focus();
@@ -242,6 +284,7 @@ function refuse(error) {
 function fault(sentence) {
   page.fault = sentence;
   describeFault();
+  if (sentence) $("error").scrollIntoView({ block: "nearest" }); // a phone may show the results
 }
 
 function describeFault() {

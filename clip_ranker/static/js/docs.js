@@ -2,7 +2,7 @@
 
 import { element } from "./element.js";
 import { rememberKey, rememberedKey } from "./key.js";
-import { example, fields, operations, resolved } from "./openapi.js";
+import { example, examplePath, fields, isShown, operations, parametersOf, resolved } from "./openapi.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -22,11 +22,15 @@ try {
 function show(api) {
   $("title").textContent = api.info.title;
   $("about").replaceChildren(...inline([api.info.description, `Version ${api.info.version}.`].filter(Boolean).join(" ")));
+  let group = null;
   for (const entry of operations(api)) {
     const id = `${entry.method}${entry.path}`.toLowerCase().replaceAll(/[^a-z]+/g, "-");
     const link = element("a");
     link.href = `#${id}`;
     link.append(element("span", "verb", entry.method), entry.path);
+    const [tag] = entry.operation.tags ?? [];
+    if (tag && tag !== group) $("index").append(element("p", "soft note", tag));
+    group = tag;
     $("index").append(link);
     $("operations").append(section(id, entry, api));
   }
@@ -51,13 +55,23 @@ function section(id, { method, path, operation }, api) {
     }
     sheet.append(fieldTable("Request", rows, heading));
   }
+  const inPath = fields(parametersOf(operation), api);
+  if (inPath.length) sheet.append(fieldTable("In the path", inPath, heading));
   sheet.append(statusTable(operation.responses, api, heading));
   for (const [status, answer] of Object.entries(operation.responses)) {
     const rows = status < "300" ? fields(media(resolved(answer, api).content)?.schema, api) : [];
     if (rows.length) sheet.append(fieldTable("Answer", rows, heading));
   }
-  sheet.append(trial(method, path, body, api));
+  sheet.append(isShown(operation) ? opener(examplePath(path, operation)) : trial(method, path, body, api));
   return sheet;
+}
+
+function opener(path) {
+  const link = element("a", "", "Open it");
+  link.href = path.slice(1) || ".";
+  const line = element("p");
+  line.append(link);
+  return line;
 }
 
 function media(content) {

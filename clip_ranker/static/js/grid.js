@@ -52,6 +52,7 @@ function newCard(candidate) {
     picture.referrerPolicy = "no-referrer";
     picture.loading = "lazy";
     picture.decoding = "async";
+    picture.addEventListener("error", () => picture.remove()); // no icon of the browser's
     picture.src = source;
     thumb.append(picture);
   }
@@ -70,8 +71,8 @@ function fill(card, entry, rank) {
     badge.append(element("span", "unseen", words().rankLabel(rank)), shownOnly(String(rank)));
     card.querySelector(".thumb").append(badge);
     lines.push(score(entry.score));
-  } else if (state === "waiting") {
-    lines.push(element("p", "id", words().waiting));
+  } else if (state === "waiting" || state === "left") {
+    lines.push(element("p", "id", words()[state]));
   }
   if (candidate.title) lines.push(element("p", "title", candidate.title));
   lines.push(element("p", "id", candidate.auction_id));

@@ -74,3 +74,21 @@ export function example(media, document) {
   const schema = resolved(media?.schema, document);
   return media?.example ?? named?.value ?? schema.example ?? schema.examples?.[0];
 }
+
+/** Whether an operation answers what a browser shows: a page, a picture, the way to one. */
+export function isShown({ responses }) {
+  const answer = responses["200"] ?? responses["202"] ?? {};
+  const [kind] = Object.keys(answer.content ?? {});
+  return !kind || kind === "text/html" || kind.startsWith("image/");
+}
+
+/** An operation's parameters as a schema, like that of a body. */
+export function parametersOf({ parameters = [] }) {
+  const named = parameters.map(({ name, schema, description }) => [name, { ...schema, description }]);
+  return { properties: Object.fromEntries(named) };
+}
+
+/** The path with the examples of its parameters in their places. */
+export function examplePath(path, { parameters = [] }) {
+  return parameters.reduce((text, one) => text.replace(`{${one.name}}`, one.example), path);
+}
