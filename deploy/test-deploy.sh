@@ -41,15 +41,16 @@ trap 'exit 130' INT TERM HUP
 
 give_up() {
     say "$*"
-    say "This needs Linux with git, caddy, busybox, curl, openssl, compose and a Docker engine that 'docker info' reaches;"
-    say "run as root on Debian it installs them and starts an engine of its own."
+    say "This needs Linux with git, caddy, busybox, curl, openssl, compose and a Docker engine that"
+    say "'docker info' reaches; run as root on Debian it installs them and starts an engine."
     exit 1
 }
 
 has_compose() { docker compose version || command -v docker-compose; }
 
 start_engine() {
-    [ "$(id -u)" = 0 ] && command -v dockerd >/dev/null || give_up "no Docker engine answers"
+    # A machine may have the client alone.
+    [ "$(id -u)" = 0 ] && deploy/need dockerd docker.io || give_up "no Docker engine answers"
     say "starting a Docker engine in $work"
     export DOCKER_HOST=unix://$work/socket
     dockerd --host "$DOCKER_HOST" --data-root "$work/data" --exec-root "$work/exec" \
