@@ -206,5 +206,5 @@ def hostile_boxes() -> dict[str, bytes]:
         "picture of itself": heif.file([heif.grid(1, 1, (64, 64), places=(0,))]),
         "picture of nothing": heif.file([heif.grid(1, 1, (64, 64), places=(7,))]),
         "picture of another kind": heif.file([replace(picture, kind=b"unci")]),
-        "crumbs": heif.file([replace(picture, data=b"\x12\0" * 20_000)], "AVIF"),
+        "crumbs": heif.file([replace(picture, data=picture.data + b"\x12\0" * 20_000)], "AVIF"),
     }

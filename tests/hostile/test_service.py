@@ -379,7 +379,7 @@ def test_malformed_http_harms_nobody(service: Service) -> None:
                 client.sendall(request)
                 client.shutdown(socket.SHUT_WR)
                 answer = client.recv(65536)
-            except (ConnectionResetError, BrokenPipeError):
+            except OSError:  # it has answered and gone
                 answer = b""
             assert not answer or answer.startswith(b"HTTP/1.1 4"), answer[:200]
     assert service.client.get("/healthz").text == "ok"
