@@ -40,9 +40,9 @@ COPY import_model.py ./
 COPY deploy/import.sh deploy/
 COPY clip_ranker/examples clip_ranker/examples
 COPY clip_ranker/importing clip_ranker/importing
-COPY clip_ranker/__init__.py clip_ranker/avif.py clip_ranker/encoder.py clip_ranker/errors.py \
+COPY clip_ranker/__init__.py clip_ranker/av1.py clip_ranker/boxes.py clip_ranker/encoder.py clip_ranker/errors.py \
     clip_ranker/example_pictures.py clip_ranker/images.py clip_ranker/pixel_budget.py \
-    clip_ranker/store.py clip_ranker/
+    clip_ranker/store.py clip_ranker/unfold.py clip_ranker/
 RUN deploy/import.sh "$MODEL" $IMPORT_ARGS
 COPY . .
 # BentoML makes folders that only their owner can read.
