@@ -35,12 +35,12 @@ ELSEWHERE = {
     "(cd clients/typescript && npm ci && npm pack)": "tests/clients/test_documents.py",
     "npm run check": "tests/clients/test_node.py",
     "npm run bundle": "tests/clients/test_node.py",
-    "python import_model.py  ": "tests/test_documents.py",
-    "python import_model.py --weights random": "tests/conftest.py",
+    ".venv/bin/python import_model.py  ": "tests/test_documents.py",
+    ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
 }
 """Commands that need another test than the one below."""
 NOT_RUN = {
-    "python import_model.py --pretrained FILE": "FILE is the reader's own; a block of models.md",
+    ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's own; a block of models.md",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }
@@ -61,6 +61,7 @@ def folder(tmp_path: Path) -> Path:
     photo = (FOLDER / "cat.jpg").read_bytes()
     (tmp_path / "photo.jpg").write_bytes(photo)
     (tmp_path / "pictures").symlink_to(FOLDER)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "import_model.py").symlink_to(ROOT / "import_model.py")
     listings = [{"auction_id": "A1", "image_url": f"data:{base64.b64encode(photo).decode()}"}]
     listings += [{"auction_id": "A2", "image_url": "example:cat"}]
@@ -73,16 +74,17 @@ def run(command: str, folder: Path, **environment: str) -> "subprocess.Completed
     return subprocess.run(
         ["sh", "-euc", command],
         cwd=folder,
-        env=os.environ
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-        }
-        | environment,
+        env=os.environ | {"PATH": _path_of_a_reader(), "PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _path_of_a_reader() -> str:
+    """Without the environment that the tests run in, which a reader has not activated."""
+    ours = Path(sys.executable).parent
+    return ":".join(entry for entry in os.environ["PATH"].split(":") if Path(entry) != ours)
 
 
 @pytest.mark.parametrize("command", RUN_HERE, ids=lambda command: command.page)
@@ -101,7 +103,7 @@ import shlex, sys
 from import_model import main
 for line in sys.stdin:
     python, script, *arguments = shlex.split(line, comments=True)
-    assert (python, script) == ("python", "import_model.py")
+    assert (python, script) == (".venv/bin/python", "import_model.py")
     print("exit code", main(arguments), flush=True)
 """
 
