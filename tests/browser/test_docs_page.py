@@ -44,5 +44,6 @@ def test_is_where_the_root_leads_without_the_demo(
     page = open_page(service.url)
     assert page.url.endswith("/docs")
     expect(page.locator("h1")).to_have_text("clip-ranker")
-    assert service.client.get("/demo").status_code == 404
+    for off in ("/demo", "/static/demo.html", "/static/../pages/demo.html"):
+        assert service.client.get(off).status_code == 404
     assert service.client.get("/examples/cat.jpg").status_code == 404
