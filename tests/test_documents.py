@@ -40,7 +40,7 @@ ELSEWHERE = {
 }
 """Commands that need another test than the one below."""
 NOT_RUN = {
-    ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's; in models.md a block",
+    ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's; see models.md",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }
