@@ -18,7 +18,16 @@ import clip_ranker
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError
 from clip_ranker.example_pictures import FOLDER
-from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.schema import (
+    Candidate,
+    Failure,
+    Meta,
+    PrefetchRequest,
+    PrefetchResponse,
+    RankRequest,
+    Result,
+    TimingMs,
+)
 from clip_ranker.web.openapi import document
 from tests.conftest import IMPORTS
 from tests.documents import DEPLOYMENT, PAGES, ROOT, Command, commands, fences
@@ -161,19 +170,37 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_reference_has_every_field_path_status_and_reason() -> None:
     reference = (DOCS / "api.md").read_text()
-    for name in RankRequest.model_fields:
-        assert f"`{name}`" in reference
-    for name in RankResponse.model_fields["meta"].annotation.model_fields:  # type: ignore[union-attr]
-        assert f"`meta.{name}`" in reference
+    named = _first_cells(reference)
+    assert named >= set(RankRequest.model_fields)
+    assert named >= {f"candidates[].{name}" for name in Candidate.model_fields}
+    assert named >= {f"results[].{name}" for name in Result.model_fields}
+    assert named >= {f"failed[].{name}" for name in Failure.model_fields}
+    assert named >= {f"meta.{name}" for name in Meta.model_fields}
+    (timing,) = re.findall(r"^\| `meta.timing_ms` \| (.*) \|$", reference, re.M)
+    assert set(re.findall(r"`(\w+)`", timing)) >= set(TimingMs.model_fields)
+    prefetch = reference.split("## POST /prefetch\n")[1].split("\n## ")[0]
+    assert set(re.findall(r'"(\w+)":', prefetch)) >= set(PrefetchRequest.model_fields)
+    assert set(re.findall(r"`(\w+)`", prefetch)) >= set(PrefetchResponse.model_fields)
+    statuses = {"405", "500"}  # of any path
     for path, item in document()["paths"].items():
         for method, operation in item.items():
             section = f"## {method.upper()} {path}\n"
             assert section in reference or (method == "get" and f"`{path}`" in reference), path
-            for status in operation["responses"]:
-                assert status in reference
+            statuses |= {status for status in operation["responses"] if status >= "400"}
+    rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", reference, re.M)
+    assert {status for row in rows for status in row.split(", ")} == statuses
     reasons = {kind.reason for kind in CandidateError.__subclasses__()}
     for page in ("api.md", "ja.md"):
         assert set(re.findall(r"^\| `([a-z_]+)` \|", (DOCS / page).read_text(), re.M)) >= reasons
+
+
+def _first_cells(page: str) -> set[str]:
+    """What the rows of a page's tables are about; ``a.b`, `.c`` stands for ``a.b`` and ``a.c``."""
+    names = set()
+    for cell in re.findall(r"^\| (`[^|]*`) \|", page, re.M):
+        first, *rest = re.findall(r"`([^`]+)`", cell)
+        names |= {first, *rest, *(first.rpartition(".")[0] + name for name in rest)}
+    return names
 
 
 def test_every_metric_is_explained_and_shown_and_none_is_made_up() -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import DESK, PHONE, Scheme
-from tests.browser.steps import overflow_px, violations
+from tests.browser.steps import overflow_px, tab_to, violations
 from tests.running import Service
 
 
@@ -46,6 +46,22 @@ def test_shows_every_endpoint_and_sends_its_example(
         assert table.evaluate("frame => frame.scrollWidth <= frame.clientWidth")
     assert overflow_px(page) == 0
     assert violations(page) == []
+
+
+def test_an_endpoint_is_tried_by_keyboard(
+    open_page: Callable[..., Page], demo_service: Service
+) -> None:
+    page = open_page(f"{demo_service.url}/docs")
+    expect(page.locator(".operation").first).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    tab_to(page, "#post-rank summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#post-rank button")
+    page.keyboard.press("Enter")
+    expect(page.locator("#post-rank .try .row p")).to_have_text(re.compile("^200, "))
+    tab_to(page, "#post-rank .try pre")
 
 
 def test_is_where_the_root_leads_without_the_demo(
