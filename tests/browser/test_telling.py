@@ -131,6 +131,18 @@ def answering(status: int, body: str) -> Callable[[Route], None]:
     return lambda route: route.fulfill(status=status, body=body)
 
 
+def test_a_fault_of_the_page_itself_is_not_laid_at_the_service(
+    open_page: Open, demo_service: Service
+) -> None:
+    page = open_page(demo_service.url)
+    fail = "() => { throw Error('of the tests'); }"
+    page.evaluate(f"() => {{ FileReader.prototype.readAsDataURL = {fail}; }}")
+    with no_complaint_of(open_page, "of the tests"):
+        rank(page, "example:cat")
+        expect(page.locator("#error")).to_contain_text("Something went wrong in this page.")
+        expect(page.locator("#rank")).to_be_enabled()
+
+
 def test_the_likeliest_refusals_are_told_in_japanese(
     open_page: Open, demo_service: Service
 ) -> None:
