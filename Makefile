@@ -7,6 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint r
 	--constraint deploy/requirements-import.txt
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
+export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin

@@ -3,13 +3,14 @@
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 
 import anyio
 import httpcore
 import httpx
 
+from clip_ranker.asker import Asker
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,
@@ -85,14 +86,18 @@ class Fetcher:
 
     @asynccontextmanager
     async def fetch(
-        self, url: str, begun: Callable[[], None] = lambda: None, *, request: Hashable = None
+        self,
+        url: str,
+        begun: Callable[[], None] = lambda: None,
+        *,
+        asker: Asker | None = None,
     ) -> AsyncIterator[bytes]:
         """Downloads, with one retry where a retry can help.
 
         Args:
             url: to download.
             begun: called when the download has its place.
-            request: whose download it is; places are shared out fairly among requests.
+            asker: for whom; places are shared out fairly among askers. By default, one more.
 
         Keeps its place among the downloads until the block ends: what waits to be decoded takes
         as much memory as what is still coming in.
@@ -100,13 +105,14 @@ class Fetcher:
         Raises:
             UrlBlockedError: the URL, or one it redirects to, is not downloaded from.
             DownloadFailedError: no usable answer.
-            TimedOutError: no complete answer in time, twice.
+            TimedOutError: no complete answer in time, twice, or the asker has given up on the host.
             TooLargeError: the body is over the limit.
         """
         checked = self._policy.check(url)
         body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         scope = anyio.CancelScope()
-        lease = asyncio.create_task(self._lease(checked, body, scope, begun, request))
+        asker = asker or Asker()
+        lease = asyncio.create_task(self._lease(checked, asker, body, scope, begun))
         try:
             yield await body
         finally:
@@ -121,10 +127,10 @@ class Fetcher:
     async def _lease(
         self,
         url: httpx.URL,
+        asker: Asker,
         body: asyncio.Future[bytes],
         scope: anyio.CancelScope,
         begun: Callable[[], None],
-        request: Hashable,
     ) -> None:
         """Downloads, and keeps the place until the scope is cancelled.
 
@@ -132,10 +138,10 @@ class Fetcher:
         cancellation breaks through: a connection would stay open for ever.
         """
         with scope:
-            async with self._slots.hold(request, host_of(url)), AsyncExitStack() as held:
+            async with self._slots.hold(asker, host_of(url)), AsyncExitStack() as held:
                 begun()
                 try:
-                    done = await self._download(url, held)
+                    done = await self._download(url, asker, held)
                 except Exception as error:  # noqa: BLE001 raised again where the body is awaited
                     if not body.done():
                         body.set_exception(error)
@@ -144,26 +150,31 @@ class Fetcher:
                     body.set_result(done)
                 await anyio.sleep_forever()
 
-    async def _download(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
+    async def _download(self, url: httpx.URL, asker: Asker, held: AsyncExitStack) -> bytes:
+        if asker.gives_up_on(host_of(url)):
+            raise TimedOutError("this host did not answer for other pictures of the list")
         try:
-            return await self._attempt(url, held)
+            return await self._attempt(url, asker, held)
         except _WorthRetryingError:
             await held.aclose()
         try:
-            return await self._attempt(url, held)
+            return await self._attempt(url, asker, held)
         except _WorthRetryingError as error:
             raise error.failure from error
 
-    async def _attempt(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
+    async def _attempt(self, url: httpx.URL, asker: Asker, held: AsyncExitStack) -> bytes:
         limit_s = self._settings.download_timeout_s
         try:
             with anyio.fail_after(limit_s) as deadline:
-                return await self._follow(url, held, deadline)
+                body = await self._follow(url, held, deadline)
         except TimeoutError as error:
+            asker.silent(host_of(url))
             failure = TimedOutError(f"no complete answer within {limit_s:g} s")
             raise _WorthRetryingError(failure) from error
         except httpx.TransportError as error:
             raise _WorthRetryingError(DownloadFailedError(_explain(error))) from error
+        asker.heard(host_of(url))
+        return body
 
     async def _follow(
         self, url: httpx.URL, held: AsyncExitStack, deadline: anyio.CancelScope

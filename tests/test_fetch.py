@@ -15,6 +15,7 @@ import pytest
 
 from clip_ranker import dead_hosts
 from clip_ranker import fetch as fetch_module
+from clip_ranker.asker import ENOUGH_SILENCES, Asker
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,
@@ -340,9 +341,9 @@ def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServ
         async def resolve(_: str, __: int) -> list[str]:
             return ["127.0.0.1"]
 
-        async def ask(host: str, path: str, request: str) -> bytes:
+        async def ask(host: str, path: str, asker: Asker) -> bytes:
             url = f"http://{host}:{server.port}{path}"
-            async with fetcher.fetch(url, request=request) as body:
+            async with fetcher.fetch(url, asker=asker) as body:
                 return body
 
         names = [f"{number}.test" for number in range(50)]
@@ -352,15 +353,48 @@ def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServ
             download_timeout_s=30,
         )
         fetcher = Fetcher(settings, resolve=resolve)
-        greedy = [asyncio.ensure_future(ask(name, "/slow", "greedy")) for name in names]
+        one = Asker()
+        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
         async with asyncio.timeout(10):
-            assert await ask("0.test", "/", "modest") == b"picture"
+            assert await ask("0.test", "/", Asker()) == b"picture"
             # Two that ask at the same time share what there is, whoever came first.
-            late = asyncio.gather(*(ask(name, "/", "late") for name in names))
+            other = Asker()
+            late = asyncio.gather(*(ask(name, "/", other) for name in names))
             assert set(await late) == {b"picture"}
         for task in greedy:
             task.cancel()
         await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
+
+
+def test_a_host_that_keeps_silent_is_given_up_on_by_the_one_request_it_lets_down(
+    server: RawServer,
+) -> None:
+    server.acts["/silent"] = until_closed
+    server.says("/", PICTURE)
+
+    async def main() -> None:
+        fetcher = Fetcher(
+            Settings(allow_private_hosts=(f"127.0.0.1:{server.port}",), download_timeout_s=0.3)
+        )
+
+        async def ask(path: str, asker: Asker) -> bytes:
+            async with fetcher.fetch(f"http://127.0.0.1:{server.port}{path}", asker=asker) as body:
+                return body
+
+        async def asked(paths: list[str], asker: Asker) -> int:
+            before = len(server.requests)
+            for path in paths:
+                with pytest.raises(TimedOutError):
+                    await ask(path, asker)
+            return len(server.requests) - before
+
+        let_down, heard = Asker(), Asker()
+        assert await asked(["/silent"] * 9, let_down) == 2 * -(-ENOUGH_SILENCES // 2)
+        assert await ask("/", heard) == b"picture"
+        assert await asked(["/silent"] * 3, heard) == 6
         await fetcher.close()
 
     asyncio.run(main())
@@ -371,13 +405,14 @@ def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
         slots = Slots(5)
         order: list[str] = []
         go = asyncio.Event()
+        askers = {"a": Asker(), "b": Asker(), "c": Asker(), "p": Asker(background=True)}
 
         async def hold(request: str, host: str) -> None:
-            async with slots.hold(request, host):
+            async with slots.hold(askers[request], host):
                 order.append(request + host)
                 await go.wait()
 
-        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "c1"]
+        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "p3", "c1"]
         tasks = [asyncio.ensure_future(hold(*one)) for one in wanted]
         for _ in range(5):
             await asyncio.sleep(0)
@@ -386,6 +421,7 @@ def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
         await asyncio.gather(*tasks)
         assert sorted(order) == sorted(wanted)
         assert order[5] == "c1"  # holds nothing when a place is free
+        assert order[-1] == "p3"  # nobody waits for it
 
     asyncio.run(main())
 
@@ -397,7 +433,7 @@ def test_there_are_no_more_places_than_there_are() -> None:
 
         async def hold(name: str) -> None:
             nonlocal inside
-            async with slots.hold(name, name):
+            async with slots.hold(Asker(), name):
                 inside += 1
                 await asyncio.Event().wait()
 
