@@ -88,7 +88,7 @@ class Waitlist(Generic[Work, Result]):
         self._background: _Queues[Work, Result] = OrderedDict()
 
     def put(self, lane: Lane, waiting: Waiting[Work, Result], *, first: bool = False) -> None:
-        """Puts something at the end of a lane, or before all else there.
+        """Puts something at the end of a lane, or before all else in any lane.
 
         What stands in several lanes is taken once, by the first whose turn it is.
         """
@@ -108,8 +108,9 @@ class Waitlist(Generic[Work, Result]):
             self._background[lane] = queue
 
     def waiting(self, lane: Lane) -> int:
-        """How much of this lane is in line."""
-        return sum(place.waiting.wanted for place in self._queues(lane).get(lane, ()))
+        """How much of this lane is in line, but for what is first."""
+        queue = self._queues(lane).get(lane, ())
+        return sum(place.waiting.wanted for place in queue if not place.first)
 
     def waiting_in_all(self) -> int:
         """How much is in line, what stands in several lanes counted in each."""
@@ -140,20 +141,30 @@ def _take(
 ) -> list[tuple[Lane, Waiting[Work, Result]]]:
     taken: list[tuple[Lane, Waiting[Work, Result]]] = []
     left = dict(room)
-    full: _Queues[Work, Result] = OrderedDict()
-    while queues and len(taken) < most:
-        lane, queue = queues.popitem(last=False)
+
+    def head(lane: Lane) -> _Place[Work, Result] | None:
+        queue = queues[lane]
         while queue and not queue[0].waiting.wanted:
             queue.popleft()
         if not queue:
-            continue
-        if left[lane] <= 0 and not queue[0].first:
-            full[lane] = queue
-            continue
-        waiting = queue.popleft().waiting
-        waiting.taken = True
+            del queues[lane]
+            return None
+        return queue[0]
+
+    def take(lane: Lane, place: _Place[Work, Result]) -> None:
+        queues[lane].popleft()
+        queues.move_to_end(lane)
+        place.waiting.taken = True
         left[lane] -= 1
-        taken.append((lane, waiting))
-        queues[lane] = queue
-    queues.update(full)
+        taken.append((lane, place.waiting))
+
+    for lane in list(queues):
+        if (place := head(lane)) and place.first and len(taken) < most:
+            take(lane, place)
+    turns = deque(queues)
+    while turns and len(taken) < most:
+        lane = turns.popleft()
+        if (place := head(lane)) and (left[lane] > 0 or place.first):
+            take(lane, place)
+            turns.append(lane)
     return taken

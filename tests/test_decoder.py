@@ -127,7 +127,7 @@ def test_one_of_each_request_is_decoded_in_turn_and_its_photo_before_all() -> No
         held.set()
         await hold.result
         await s.finish(tasks)
-        assert "".join(s.decoded) == "aPbxcdef"
+        assert "".join(s.decoded) == "Paxbcdef"
 
     asyncio.run(scenario())
 

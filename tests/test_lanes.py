@@ -34,9 +34,17 @@ def test_one_of_each_lane_in_turn_and_the_turn_goes_on() -> None:
     asyncio.run(scenario())
 
 
-def test_the_first_of_a_lane_goes_before_the_rest_whatever_room_there_is() -> None:
+def test_the_first_of_a_lane_goes_before_everything_whatever_room_there_is() -> None:
     async def scenario() -> None:
-        works, lane = Works(), Lane(9)
+        works, lane, other = Works(), Lane(9), Lane(9)
+        for work in "abc":
+            works.add(other, work)
+        for work in "xyz":
+            works.add(lane, work)
+        works.add(lane, "P", first=True)
+        assert works.waiting(lane) == 3  # it takes no room from the others
+        assert works.taken(2) == "Pa"
+        assert works.taken() == "xbycz"
         for work in "xyz":
             works.add(lane, work)
         works.add(lane, "P", first=True)

@@ -127,7 +127,8 @@ def test_what_is_prefetched_goes_behind_a_rank_until_the_rank_asks_for_it() -> N
         await world.ready(len(on_its_way))
         wanted = [*own, on_its_way[-1]]
         answer = asyncio.create_task(world.api.rank(request(wanted)))
-        await world.ready(len(on_its_way) + 4)  # the last of them stands in two lanes
+        await world.photo.wait()
+        await world.ready(len(on_its_way) + 3)  # the last of them stands in two lanes
         world.go.set()
         await answer
         assert sorted(world.calls[1]) == sorted([*wanted, "photo"])
@@ -147,7 +148,7 @@ def test_what_a_deadline_leaves_behind_goes_behind_everything_else() -> None:
             pass
         left = [name for name in NAMES[:6] if name not in world.calls[0]]
         answer = asyncio.create_task(world.api.rank(request(NAMES[6:9])))
-        await world.ready(min(len(left), MOST) + 4)
+        await world.ready(min(len(left), MOST) + 3)
         world.go.set()
         await answer
         assert not set(left) & set(world.calls[1])
