@@ -1,13 +1,15 @@
 """``make bench``: prepares, measures, writes the report.
 
-Takes about ten minutes of a quiet machine. ``--only fifty late`` measures some scenarios and keeps
-the figures of the others; ``--quick`` only shows that everything works and writes nothing here.
+Takes about twenty minutes of a quiet machine, most of them for many clients at once. ``--only
+fifty late`` measures some scenarios and keeps the others' figures; ``--quick`` only shows that
+everything works and writes nothing here.
 """
 
 import argparse
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from bench import pictures, processes, report
@@ -39,8 +41,9 @@ def main() -> int:
         )
         try:
             for name in options.only:
+                begun = time.monotonic()
                 figures = SCENARIOS[name](bench)
-                print(name, figures, flush=True)
+                print(f"{name}, in {time.monotonic() - begun:.0f} s:", figures, flush=True)
                 report.save({name: figures}, folder)
         finally:
             bench.close()
