@@ -21,7 +21,7 @@ run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for
 test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.bench ## set up and measure, ten quiet minutes (ARGS=--quick to see that it works)
+bench: $(VENV)/.bench ## set up and measure, twenty quiet minutes (ARGS=--quick to see that it works)
 	$(BIN)/python -m bench $(ARGS)
 
 test-processes: $(VENV)/.dev ## run the tests of processes that are stopped, or die and come back
