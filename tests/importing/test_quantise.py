@@ -1,7 +1,9 @@
 """8 bits pass when rankings stay what they were, and are refused when they do not."""
 
 import logging
+import re
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import bentoml
@@ -115,6 +117,13 @@ def test_weights_that_8_bits_ruin_are_refused_by_the_command(
 
 def test_the_gate_meets_photographs_that_the_ranges_were_not_fixed_on() -> None:
     assert 2 * len(quantise.calibration()) <= len(list(parity.photographs()))
+
+
+def test_the_bars_are_told() -> None:
+    page = (ROOT / "docs/models.md").read_text()
+    bars = page[page.index("below any of these bars") :]
+    told = re.findall(r"^\|[^|]*\| ([\d.]+) \|$", bars[: bars.index("## ")], re.M)
+    assert [float(bar) for bar in told] == list(asdict(gate.BARS).values())
 
 
 def test_weights_use_seven_bits(tiny: sources.Source, graph: Path, tmp_path: Path) -> None:
