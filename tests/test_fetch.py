@@ -470,7 +470,7 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
-    monkeypatch.setattr(fetch_module, "BIG_BODIES", 2)
+    monkeypatch.setattr(fetch_module, "BIG_BODIES", 3)  # of which one host gets two
     server.says("/big", OK + b"\r\n" + b"x" * 500)
     server.says("/small", OK + b"\r\n" + b"x" * 50)
 
@@ -492,6 +492,45 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
 
     # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
     run(server, scenario, download_timeout_s=0.3)
+
+
+def test_a_request_of_slow_big_bodies_leaves_a_place_for_another_one(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    big = OK + b"Content-Length: 500\r\n\r\n" + b"x" * 400
+    server.acts["/slow"] = lambda connection: (connection.sendall(big), until_closed(connection))
+    server.says("/big", big + b"x" * 100)
+    server.says("/small", PICTURE)
+
+    async def main() -> None:
+        async def resolve(_: str, __: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        async def ask(host: str, path: str, asker: Asker) -> bytes:
+            url = f"http://{host}:{server.port}{path}"
+            async with fetcher.fetch(url, asker=asker) as body:
+                return body
+
+        names = [f"{number}.test" for number in range(2 * fetch_module.BIG_BODIES)]
+        settings = Settings(
+            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
+            download_timeout_s=30,
+        )
+        fetcher = Fetcher(settings, resolve=resolve)
+        one = Asker()
+        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
+        async with asyncio.timeout(10):
+            while len(server.requests) < len(names):
+                await ask("0.test", "/small", Asker())
+            await ask("0.test", "/small", Asker())
+            assert len(await ask("0.test", "/big", Asker())) == 500
+        for task in greedy:
+            task.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
 
 
 def test_a_big_body_that_stalls_after_its_wait_is_cut_at_the_deadline(
