@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from clip_ranker import metrics
 from clip_ranker.asker import Asker
 
 
@@ -43,8 +42,7 @@ class Slots:
         self._hand_out()
         try:
             await turn
-            with metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
-                yield
+            yield
         finally:
             if turn.cancelled():  # left before its turn
                 self._waiting.remove(waiting)

@@ -146,39 +146,6 @@ def test_a_name_that_leads_nowhere_is_looked_up_once(addresses: list[str]) -> No
     assert asked == ["a.test"]
 
 
-def test_a_dead_host_is_asked_again_soon(
-    server: RawServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dead_hosts, "FORGOTTEN_AFTER_S", 0.3)
-    server.says("/", PICTURE)
-
-    async def scenario(fetcher: Fetcher) -> None:
-        hosts = fetcher._transport._pool._network_backend._dead_hosts  # type: ignore[attr-defined]
-        for _ in range(dead_hosts.ENOUGH_FAILURES):
-            with pytest.raises(OSError, match="dead"):
-                async with hosts.connecting("127.0.0.1", server.port):
-                    raise OSError("dead")
-        with pytest.raises(DownloadFailedError):
-            await get(fetcher, server, "/")
-        await asyncio.sleep(0.4)
-        assert await get(fetcher, server, "/") == b"picture"
-
-    run(server, scenario)
-
-
-def test_a_host_that_hangs_is_not_dead_for_who_gave_up_early() -> None:
-    async def scenario() -> None:
-        hosts = dead_hosts.DeadHosts()
-        for _ in range(10):
-            with suppress(asyncio.CancelledError):
-                async with hosts.connecting("a.test", 80):
-                    raise asyncio.CancelledError
-        async with hosts.connecting("a.test", 80):
-            pass
-
-    asyncio.run(scenario())
-
-
 @pytest.mark.parametrize(
     ("answer", "body"),
     [
@@ -426,22 +393,42 @@ def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
     asyncio.run(main())
 
 
-def test_there_are_no_more_places_than_there_are() -> None:
+async def settle() -> None:
+    """Lets every task go on until it waits for something."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_there_are_no_more_places_than_there_are_and_they_come_back() -> None:
     async def main() -> None:
         slots = Slots(3)
-        inside = 0
+        inside: list[str] = []
 
         async def hold(name: str) -> None:
-            nonlocal inside
             async with slots.hold(Asker(), name):
-                inside += 1
+                inside.append(name)
                 await asyncio.Event().wait()
 
-        tasks = [asyncio.ensure_future(hold(name)) for name in "abcdef"]
-        await asyncio.wait(tasks, timeout=0.1)
-        assert inside == 3
+        def begin(names: str) -> list[asyncio.Task[None]]:
+            return [asyncio.create_task(hold(name)) for name in names]
+
+        tasks = begin("abcdef")
+        await settle()
+        assert inside == ["a", "b", "c"]
+        tasks[0].cancel()  # has a place
+        tasks[3].cancel()  # waits for one
+        await settle()
+        assert inside == ["a", "b", "c", "e"]
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        inside.clear()
+        tasks = begin("abcd")
+        await settle()
+        assert inside == ["a", "b", "c"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
 
@@ -470,7 +457,7 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
-    monkeypatch.setattr(fetch_module, "BIG_BODIES", 2)
+    monkeypatch.setattr(fetch_module, "BIG_BODIES", 3)  # of which one host gets two
     server.says("/big", OK + b"\r\n" + b"x" * 500)
     server.says("/small", OK + b"\r\n" + b"x" * 50)
 
@@ -492,6 +479,45 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
 
     # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
     run(server, scenario, download_timeout_s=0.3)
+
+
+def test_a_request_of_slow_big_bodies_leaves_a_place_for_another_one(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    big = OK + b"Content-Length: 500\r\n\r\n" + b"x" * 400
+    server.acts["/slow"] = lambda connection: (connection.sendall(big), until_closed(connection))
+    server.says("/big", big + b"x" * 100)
+    server.says("/small", PICTURE)
+
+    async def main() -> None:
+        async def resolve(_: str, __: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        async def ask(host: str, path: str, asker: Asker) -> bytes:
+            url = f"http://{host}:{server.port}{path}"
+            async with fetcher.fetch(url, asker=asker) as body:
+                return body
+
+        names = [f"{number}.test" for number in range(2 * fetch_module.BIG_BODIES)]
+        settings = Settings(
+            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
+            download_timeout_s=30,
+        )
+        fetcher = Fetcher(settings, resolve=resolve)
+        one = Asker()
+        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
+        async with asyncio.timeout(10):
+            while len(server.requests) < len(names):
+                await ask("0.test", "/small", Asker())
+            await ask("0.test", "/small", Asker())
+            assert len(await ask("0.test", "/big", Asker())) == 500
+        for task in greedy:
+            task.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
 
 
 def test_a_big_body_that_stalls_after_its_wait_is_cut_at_the_deadline(
