@@ -7,6 +7,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint r
 	--constraint deploy/requirements-import.txt
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
+export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
 .PHONY: help run test test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
@@ -20,7 +21,7 @@ run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for
 test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: $(VENV)/.bench ## set up and measure, ten quiet minutes (ARGS=--quick to see that it works)
+bench: $(VENV)/.bench ## set up and measure, twenty quiet minutes (ARGS=--quick to see that it works)
 	$(BIN)/python -m bench $(ARGS)
 
 test-processes: $(VENV)/.dev ## run the tests of processes that are stopped, or die and come back

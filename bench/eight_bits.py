@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from contextlib import closing
 
 from bench import processes
 from bench.processes import Session
@@ -18,19 +19,16 @@ def int8(bench: Bench) -> Figures:
     subprocess.run(
         [sys.executable, *command, "--name", INT8], cwd=ROOT, env=processes.ENVIRONMENT, check=True
     )
-    sessions = [Session("bench.stored", name) for name in (INT8, MODEL)]
-    cheap, exact = sessions
-    figures = bench.pairs(lambda: cheap.seconds(3 * BATCH), lambda: exact.seconds(3 * BATCH))
-    figures |= {"ours_mb": cheap.pss_bytes() / 1e6, "other_mb": exact.pss_bytes() / 1e6}
-    for session in sessions:
-        session.close()
-    service = processes.ours(bench.port, CLIP_MODEL=INT8)
-    try:
+    with (
+        closing(Session("bench.stored", INT8)) as cheap,
+        closing(Session("bench.stored", MODEL)) as exact,
+    ):
+        figures = bench.pairs(lambda: cheap.seconds(3 * BATCH), lambda: exact.seconds(3 * BATCH))
+        figures |= {"ours_mb": cheap.pss_bytes() / 1e6, "other_mb": exact.pss_bytes() / 1e6}
+    with closing(processes.ours(bench.port, CLIP_MODEL=INT8)) as service:
         rank = bench.pairs(
             lambda: bench.rank(service, bench.urls(bench.fifty)),
             lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
             rounds=min(bench.rounds, 5),
         )
-    finally:
-        service.close()
     return figures | {"rank": rank}

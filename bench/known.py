@@ -62,14 +62,24 @@ def hot(bench: Bench) -> Figures:
     def new(_: int) -> None:
         bench.rank(bench.ours(), urls)
 
-    rates = {}
+    asked = CLIENTS * EACH
+    rates: dict[str, list[float]] = {"same": [], "new": []}
+    ratios = []
     with ThreadPoolExecutor(CLIENTS) as clients:
-        for name, ask in (("same", same), ("new", new)):
-            start = time.perf_counter()
-            list(clients.map(ask, range(CLIENTS * EACH)))
-            rates[name] = CLIENTS * EACH / (time.perf_counter() - start)
-    one_s = statistics.median(bench.bare().seconds(1) for _ in range(20))
-    return {"same_per_s": rates["same"], "new_per_s": rates["new"], "ratio": rates["new"] * one_s}
+        for _ in range(bench.few):
+            for name, ask in (("same", same), ("new", new)):
+                start = time.perf_counter()
+                list(clients.map(ask, range(asked)))
+                rates[name].append(asked / (time.perf_counter() - start))
+            one_s = statistics.median(bench.bare().seconds(1) for _ in range(20))
+            ratios.append(rates["new"][-1] * one_s)
+    return {
+        "same_per_s": statistics.median(rates["same"]),
+        "same_rates": rates["same"],
+        "new_per_s": statistics.median(rates["new"]),
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+    }
 
 
 def missed(bench: Bench) -> Figures:

@@ -14,12 +14,12 @@ import httpx
 import psutil
 
 from bench.image_server import HOSTS
-from bench.settings import CONCURRENCY, MODEL, ROOT, WORK
+from bench.settings import CONCURRENCY, MODEL, ROOT, STORE, WORK
 
 START_S = 120
 POLL_S = 0.02
 ENVIRONMENT = os.environ | {
-    "BENTOML_HOME": str(WORK / "store"),
+    "BENTOML_HOME": str(STORE),
     "BENTOML_DO_NOT_TRACK": "True",
     "PYTHONPATH": str(ROOT),
 }

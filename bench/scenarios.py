@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bench import eight_bits, known, pictures, processes
-from bench.image_server import HOSTS
+from bench import crowds, eight_bits, failing, known, pictures, processes
 from bench.pictures import THUMBNAIL
-from bench.session import CANDIDATES, Bench, Figures
-from bench.settings import BATCH
+from bench.session import Bench, Figures
 
 LATE_MS = 300
 
@@ -32,45 +30,13 @@ def late(bench: Bench) -> Figures:
     )
 
 
-def dead(bench: Bench) -> Figures:
-    """One URL in ten is dead, against none."""
-    count = bench.fifty // 10
-
-    def with_dead() -> float:
-        urls = bench.urls(bench.fifty - count)
-        for at in range(count):
-            urls.insert(at * 10, bench.url("/dead"))
-        return bench.rank(bench.ours(), urls, failing=count)
-
-    return bench.pairs(
-        with_dead,
-        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
-        rounds=min(bench.rounds, 3),
-    )
-
-
-def hanging(bench: Bench) -> Figures:
-    """One host never answers, against none such."""
-
-    def with_hanging() -> float:
-        urls = [bench.url("/hang", host=HOSTS[1]), *bench.urls(bench.fifty - 1)]
-        return bench.rank(bench.ours(), urls, failing=1)
-
-    figures = bench.pairs(
-        with_hanging,
-        lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
-        rounds=min(bench.rounds, 3),
-    )
-    return figures | {"beyond_s": figures["ours_s"] - figures["other_s"]}
-
-
 def phone(bench: Bench) -> Figures:
     """A photo of 12 megapixels as the query, against a thumbnail as the query."""
     photo = bench.query("phone.jpg")
     return bench.pairs(
         lambda: bench.ours().rank(photo, bench.urls(bench.fifty))[0],
         lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
-        rounds=min(bench.rounds, 3),
+        rounds=bench.few,
     )
 
 
@@ -80,52 +46,10 @@ def sizes(bench: Bench) -> Figures:
         pictures.name(size): bench.pairs(
             lambda size=size: bench.rank(bench.ours(), bench.urls(bench.fifty, size=size)),
             lambda: bench.rank(bench.ours(), bench.urls(bench.fifty)),
-            rounds=min(bench.rounds, 3),
+            rounds=bench.few,
         )
         for size in pictures.SIZES
         if size != THUMBNAIL
-    }
-
-
-def clients(bench: Bench) -> Figures:
-    """1, 4 and 16 clients at once: pictures a second ÷ those of the bare session."""
-    figures: Figures = {}
-    bench.bare().seconds(BATCH)
-    for count in (1, 4, 16):
-        pictures_in_all = count * (bench.fifty + 1)
-        asked = min(pictures_in_all, 4 * (CANDIDATES + 1))
-        before = bench.bare().seconds(asked)
-        with ThreadPoolExecutor(count) as threads:
-            seconds = _together(
-                threads, [lambda: bench.rank(bench.ours(), bench.urls(bench.fifty))] * count
-            )
-        bare = asked / statistics.mean((before, bench.bare().seconds(asked)))
-        rate = pictures_in_all / max(seconds)
-        figures[str(count)] = {"per_s": rate, "bare_per_s": bare, "ratio": rate / bare}
-    return figures
-
-
-def lone(bench: Bench) -> Figures:
-    """One candidate while 16 clients send fifty each ÷ one batch of 16 in the bare session."""
-    bench.bare().seconds(BATCH)
-    batch = statistics.median(bench.bare().seconds(BATCH) for _ in range(bench.rounds))
-    seconds: list[float] = []
-    with ThreadPoolExecutor(16) as threads:
-        crowd = [
-            threads.submit(bench.rank, bench.ours(), bench.urls(bench.fifty)) for _ in range(16)
-        ]
-        while not any(request.done() for request in crowd):
-            seconds.append(bench.rank(bench.ours(), bench.urls(1)))
-        for request in crowd:
-            request.result()
-    measured = seconds[:-1] or seconds  # the crowd went away during the last
-    return {
-        "batch_s": batch,
-        "lone_s": statistics.median(measured),
-        "worst_s": max(measured),
-        "requests": len(measured),
-        "ratio": statistics.median(measured) / batch,
-        "worst": max(measured) / batch,
     }
 
 
@@ -135,7 +59,7 @@ def growth(bench: Bench) -> Figures:
     bench.rank(bench.ours(), bench.urls(counts[0]))
     points = [
         (count + 1, bench.rank(bench.ours(), bench.urls(count)))
-        for _ in range(min(bench.rounds, 3))
+        for _ in range(bench.few)
         for count in counts
     ]
     x, y = np.asarray(points).T
@@ -162,7 +86,7 @@ def memory(bench: Bench) -> Figures:
         figures[f"{name}_mb"] = service().pss_bytes() / 1e6
         with ThreadPoolExecutor(16) as threads:
             ask = [lambda: bench.rank(service(), bench.urls(bench.fifty))] * 16  # noqa: B023
-            _together(threads, ask)
+            crowds.together(threads, ask)
         figures[f"{name}_loaded_mb"] = service().pss_bytes() / 1e6
         bench.close()
     return figures | {
@@ -176,7 +100,7 @@ def start(bench: Bench) -> Figures:
     bench.close()
     starts = (("ours", lambda: processes.ours(bench.port)), ("empty", processes.empty_app))
     times: dict[str, list[float]] = {"ours": [], "empty": []}
-    for round_ in range(1 + min(bench.rounds, 3)):
+    for round_ in range(1 + bench.few):
         for name, begin in starts:
             service = begin()
             service.close()
@@ -191,12 +115,13 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
     for scenario in (
         fifty,
         late,
-        dead,
-        hanging,
+        failing.dead,
+        failing.lossy,
+        failing.hanging,
         phone,
         sizes,
-        clients,
-        lone,
+        crowds.clients,
+        crowds.lone,
         growth,
         memory,
         eight_bits.int8,
@@ -208,7 +133,3 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         start,
     )
 }
-
-
-def _together(threads: ThreadPoolExecutor, calls: list[Callable[[], float]]) -> list[float]:
-    return [done.result() for done in [threads.submit(call) for call in calls]]

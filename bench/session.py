@@ -16,6 +16,7 @@ from bench.settings import MODEL
 
 Figures = dict[str, Any]
 CANDIDATES = 50
+FEW = 3
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Bench:
     _new: "itertools.count[int]" = field(default_factory=itertools.count)
 
     def ours(self) -> Service:
-        """This repository's service, with default settings."""
+        """This repository's service as ``processes.ours`` sets it."""
         return self._once("ours", lambda: processes.ours(self.port))
 
     def straightforward(self) -> Service:
@@ -63,21 +64,34 @@ class Bench:
         return self._running[name]
 
     @property
+    def few(self) -> int:
+        """Rounds of what takes long."""
+        return min(self.rounds, FEW)
+
+    @property
     def fifty(self) -> int:
         """50, or fewer for a quick look."""
         return min(CANDIDATES, self.most)
 
-    def url(self, path: str, *, delay_ms: int = 0, host: str = HOSTS[0]) -> str:
+    def url(self, path: str, *, delay_ms: int = 0, loss: float = 0, host: str = HOSTS[0]) -> str:
         """A URL that no cache has seen."""
-        return f"http://{host}:{self.port}{path}?delay_ms={delay_ms}&new={next(self._new)}"
+        wish = f"delay_ms={delay_ms}&loss={loss}&new={next(self._new)}"
+        return f"http://{host}:{self.port}{path}?{wish}"
 
     def urls(
-        self, count: int, *, delay_ms: int = 0, size: tuple[int, int] = THUMBNAIL
+        self,
+        count: int,
+        *,
+        delay_ms: int = 0,
+        loss: float = 0,
+        size: tuple[int, int] = THUMBNAIL,
     ) -> list[str]:
         """URLs of pictures that no cache has seen."""
         return [
             self.url(
-                f"/{pictures.name(size)}/{index % pictures.SIZES[size]}.jpg", delay_ms=delay_ms
+                f"/{pictures.name(size)}/{index % pictures.SIZES[size]}.jpg",
+                delay_ms=delay_ms,
+                loss=loss,
             )
             for index in range(count)
         ]

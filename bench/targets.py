@@ -8,6 +8,8 @@ DOWNLOAD_S = 2 * 3.0
 """``CLIP_DOWNLOAD_TIMEOUT_S`` with its one retry."""
 LINEAR = 0.10
 """A request may be this far off the line through all."""
+NOT_SLOWER = 1.05
+"""What an interval that is to show equality may reach up to."""
 T_9 = 2.26
 """Student's t for a 95 % interval over ten pairs."""
 
@@ -23,9 +25,9 @@ class Row(NamedTuple):
     met: bool
 
 
-def rows(figures: Figures) -> Iterator[Row]:
-    """A row for each target whose scenario was measured."""
-    return (row(figures[name]) for name, row in TARGETS if name in figures)
+def rows(figures: Figures) -> Iterator[tuple[str, Row]]:
+    """Each target whose scenario was measured: the scenario's name and the row."""
+    return ((name, row(figures[name])) for name, row in TARGETS if name in figures)
 
 
 def missing(figures: Figures) -> list[str]:
@@ -35,11 +37,19 @@ def missing(figures: Figures) -> list[str]:
 
 def pairs(figures: Figures) -> str:
     """The median ratio, its spread, and both times."""
-    low, high = min(figures["ratios"]), max(figures["ratios"])
-    return (
-        f"{figures['ratio']:.2f} ({low:.2f} to {high:.2f}); "
-        f"{figures['ours_s']:.2f} ÷ {figures['other_s']:.2f} s"
-    )
+    times = f"{figures['ours_s']:.2f} ÷ {figures['other_s']:.2f} s"
+    return f"{figures['ratio']:.2f} ({spread(figures['ratios'])}); {times}"
+
+
+def spread(values: list[float]) -> str:
+    """Smallest and largest."""
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+
+def lone(figures: Figures) -> str:
+    """Rounds beside a crowd, and the worst single request."""
+    worst = f"worst {figures['worst']:.2f} of {figures['requests']}"
+    return f"{figures['ratio']:.2f} ({spread(figures['ratios'])}; {worst})"
 
 
 def _fifty(f: Figures) -> Row:
@@ -50,22 +60,25 @@ def _late(f: Figures) -> Row:
     return _ratio("each picture 300 ms late ÷ straightforward service", 0.65, f)
 
 
-def _hanging(f: Figures) -> Row:
-    what = "one host hangs: time beyond the run without"
-    value = f"{f['beyond_s']:.2f} s, the rest complete"
-    return Row(what, f"{DOWNLOAD_S:g} s", value, f["beyond_s"] <= DOWNLOAD_S)
+def _hanging(share: str) -> Callable[[Figures], Row]:
+    def row(f: Figures) -> Row:
+        count, beyond_s = f[share]["count"], f[share]["beyond_s"]
+        what = f"one host hangs, {count} of fifty there: time beyond the run without"
+        value = f"{beyond_s:.2f} s, the rest complete"
+        return Row(what, f"{DOWNLOAD_S:g} s", value, beyond_s <= DOWNLOAD_S)
+
+    return row
 
 
 def _clients(f: Figures) -> Row:
-    ratio = f["16"]["ratio"]
+    ratio, ratios = f["16"]["ratio"], f["16"]["ratios"]
     what = "16 clients, pictures a second ÷ bare session's"
-    return Row(what, "at least 0.90", f"{ratio:.2f}", ratio >= 0.90)
+    return Row(what, "at least 0.90", f"{ratio:.2f} ({spread(ratios)})", ratio >= 0.90)
 
 
 def _lone(f: Figures) -> Row:
     what = "one candidate beside 16 clients with fifty ÷ bare batch of 16"
-    value = f"{f['ratio']:.2f} (worst {f['worst']:.2f} of {f['requests']})"
-    return Row(what, "4", value, f["ratio"] <= 4)
+    return Row(what, "4", lone(f["new"]), f["new"]["ratio"] <= 4)
 
 
 def _growth(f: Figures) -> Row:
@@ -110,12 +123,13 @@ def _prefetched(f: Figures) -> Row:
 def _hot_same(f: Figures) -> Row:
     rate = f["same_per_s"]
     what = "16 clients, one photo, one known list of 50"
-    return Row(what, "at least 60 a second", f"{rate:.0f} a second", rate >= 60)
+    value = f"{rate:.0f} a second ({min(f['same_rates']):.0f} to {max(f['same_rates']):.0f})"
+    return Row(what, "at least 60 a second", value, rate >= 60)
 
 
 def _hot_new(f: Figures) -> Row:
     what = "the same with a new photo each ÷ bare session's rate one by one"
-    value = f"{f['ratio']:.2f} ({f['new_per_s']:.1f} a second)"
+    value = f"{f['ratio']:.2f} ({spread(f['ratios'])}); {f['new_per_s']:.1f} a second"
     return Row(what, "at least 0.90", value, f["ratio"] >= 0.9)
 
 
@@ -124,8 +138,10 @@ def _missed(f: Figures) -> Row:
     half = T_9 * statistics.stdev(ratios) / len(ratios) ** 0.5 if len(ratios) > 1 else 0.0
     mean = statistics.mean(ratios)
     what = "nothing known: with the cache ÷ without, 95 % interval"
-    value = f"{mean - half:.3f} to {mean + half:.3f} ({len(ratios)} pairs)"
-    return Row(what, "holds 1", value, mean - half <= 1)
+    low, high = mean - half, mean + half
+    value = f"{low:.3f} to {high:.3f} ({len(ratios)} pairs)"
+    # Noise alone would widen the interval until it holds anything.
+    return Row(what, f"holds 1 and ends by {NOT_SLOWER:g}", value, low <= 1 and high <= NOT_SLOWER)
 
 
 def _first_score(when: str, delay_ms: str) -> Callable[[Figures], Row]:
@@ -151,7 +167,8 @@ def _ratio(what: str, limit: float, f: Figures) -> Row:
 TARGETS: tuple[tuple[str, Callable[[Figures], Row]], ...] = (
     ("fifty", _fifty),
     ("late", _late),
-    ("hanging", _hanging),
+    ("hanging", _hanging("one")),
+    ("hanging", _hanging("half")),
     ("clients", _clients),
     ("lone", _lone),
     ("growth", _growth),

@@ -3,25 +3,50 @@
 Section 5.5.1 of the AV1 specification describes the sequence header.
 """
 
+from dataclasses import dataclass
+
 SEQUENCE_HEADER = 1
 """Type of the open bitstream unit (OBU) that tells the size."""
 MOST_UNITS = 10_000
-"""In one stream; a picture has a handful."""
+"""In the streams of one file; a picture or a tile has a handful."""
+MOST_HEADER_BYTES = 65_536
+"""In the sequence headers of one file; one has a dozen."""
 HEADER_BYTES = 256
 """More than the longest sequence header has."""
 
 
-def pixels(stream: memoryview) -> int:
+@dataclass
+class Budget:
+    """What reading the streams of one file may still take, however often it names them."""
+
+    units: int = MOST_UNITS
+    header_bytes: int = MOST_HEADER_BYTES
+
+    def spend(self, *, units: int = 0, header_bytes: int = 0) -> None:
+        """Takes from it.
+
+        Raises:
+            ValueError: there is not so much left.
+        """
+        self.units -= units
+        self.header_bytes -= header_bytes
+        if self.units < 0 or self.header_bytes < 0:
+            raise ValueError("the streams come in crumbs")
+
+
+def pixels(stream: memoryview, budget: Budget) -> int:
     """Pixels by the largest sequence header in a stream of OBUs; one cut short ends it.
 
+    Args:
+        stream: of OBUs.
+        budget: of its file.
+
     Raises:
-        ValueError: a header that no usual encoder writes, or none.
+        ValueError: a header that no usual encoder writes, or none; or the budget is spent.
     """
-    at = largest = units = 0
+    at = largest = 0
     while at < len(stream):
-        units += 1
-        if units > MOST_UNITS:
-            raise ValueError("the stream comes in crumbs")
+        budget.spend(units=1)
         head = stream[at]
         at += 2 if head & 4 else 1  # with an extension byte
         size = len(stream) - at
@@ -34,7 +59,9 @@ def pixels(stream: memoryview) -> int:
                 if byte < 128:
                     break
         if head >> 3 & 15 == SEQUENCE_HEADER:
-            largest = max(largest, _pixels(bytes(stream[at : at + min(size, HEADER_BYTES)])))
+            header = bytes(stream[at : at + min(size, HEADER_BYTES)])
+            budget.spend(header_bytes=len(header))
+            largest = max(largest, _pixels(header))
         at += size
     if not largest:
         raise ValueError("the stream tells no size")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
-from clip_ranker.lanes import Lane, Line, Waiting
+from clip_ranker.lanes import Lane, Waiting, Waitlist
 
 Pixels = NDArray[np.uint8]
 Embedding = NDArray[np.float32]
@@ -28,22 +28,26 @@ class Batcher:
         max_batch_size: pictures in one call.
 
     Attributes:
-        line: pixels to be embedded, uint8 (height, width, 3) to float32 (dim,). What is put there
-            fails with EmbedFailedError, the model has no finite vector for it, or with
+        waitlist: pixels to be embedded, uint8 (height, width, 3) to float32 (dim,). What is put
+            there fails with EmbedFailedError, the model has no finite vector for it, or with
             EmbedderUnavailableError, nothing can be embedded at the moment.
-        taken: called when pictures have left the line.
+        max_batch_size: pictures in one call.
     """
 
     def __init__(self, embed: Embed, *, max_batch_size: int) -> None:
-        self.line: Line[Pixels, Embedding] = Line(self._wake)
-        self.taken: Callable[[], None] = lambda: None
+        self.waitlist: Waitlist[Pixels, Embedding] = Waitlist(self._wake)
+        self.max_batch_size = max_batch_size
         self._embed = embed
-        self._max_batch_size = max_batch_size
+        self._when_taken: list[Callable[[], None]] = []
         self._task: asyncio.Task[None] | None = None
 
     def lane(self, *, early: bool = False, background: bool = False) -> Lane:
         """A place for one request."""
-        return Lane(self._max_batch_size, early=early, background=background)
+        return Lane(self.max_batch_size, early=early, background=background)
+
+    def when_taken(self, call: Callable[[], None]) -> None:
+        """Has ``call`` called whenever pictures have left the waitlist."""
+        self._when_taken.append(call)
 
     def _wake(self) -> None:
         if self._task is None:
@@ -57,10 +61,11 @@ class Batcher:
             self._task = None
 
     def _take(self) -> list[Waiting[Pixels, Embedding]]:
-        taken = self.line.take(self._max_batch_size, lambda lane: lane.share)
+        taken = self.waitlist.take(self.max_batch_size, lambda lane: lane.share)
         for lane, _ in taken:
             lane.given += 1
-        self.taken()
+        for call in self._when_taken:
+            call()
         return [waiting for _, waiting in taken]
 
     async def _call(self, batch: list[Waiting[Pixels, Embedding]]) -> None:
@@ -70,7 +75,7 @@ class Batcher:
         except BaseException as error:
             if isinstance(error, EmbedderUnavailableError):
                 # Or each batch in line would wait out the time limit in turn.
-                while more := self.line.take(sys.maxsize, lambda _: sys.maxsize):
+                while more := self.waitlist.take(sys.maxsize, lambda _: sys.maxsize):
                     batch += [waiting for _, waiting in more]
             for waiting in batch:
                 waiting.settle(error)

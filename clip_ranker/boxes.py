@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 MOST_ENTRIES = 10_000
-"""In one box, of whatever it holds; a photo of a phone has a few hundred."""
+"""In one box, of whatever it holds; a photo of a phone has a thousand."""
 MORE_THAN_THE_FILE = 2
 """Times the file's size that the data of all items may add up to: they hardly overlap."""
 
@@ -84,24 +84,48 @@ def within(data: memoryview, *path: bytes) -> Iterator[memoryview]:
                 yield body
 
 
+def only(data: memoryview, *path: bytes) -> memoryview | None:
+    """Body of the one box at the end of a path of kinds.
+
+    Raises:
+        ValueError: there are more.
+    """
+    found = list(within(data, *path))
+    if len(found) > 1:
+        raise ValueError(f"there are two boxes {path[-1]!r}")
+    return found[0] if found else None
+
+
+def needed(data: memoryview, *path: bytes) -> memoryview:
+    """Likewise, and there is one.
+
+    Raises:
+        ValueError: there is none, or more.
+    """
+    found = only(data, *path)
+    if found is None:
+        raise ValueError(f"there is no box {path[-1]!r}")
+    return found
+
+
 def items(file: memoryview) -> tuple[int, dict[int, Item]]:
     """Id of the item that is shown, and all items by id; 0 and none for a mere film.
 
     Raises:
         ValueError: a structure that no usual encoder writes.
     """
-    meta = _only(file, b"meta")
+    meta = only(file, b"meta")
     if meta is None:
         return 0, {}
     body = meta[4:]
     found: dict[int, Item] = {}
-    _read_kinds(_needed(body, b"iinf"), found)
-    _read_data(_needed(body, b"iloc"), file, _only(body, b"idat") or memoryview(b""), found)
-    _read_sizes(_needed(body, b"iprp"), found)
-    references = _only(body, b"iref")
+    _read_kinds(needed(body, b"iinf"), found)
+    _read_data(needed(body, b"iloc"), file, only(body, b"idat") or memoryview(b""), found)
+    _read_sizes(needed(body, b"iprp"), found)
+    references = only(body, b"iref")
     if references is not None:
         _read_parts(references, found)
-    primary = _needed(body, b"pitm")
+    primary = needed(body, b"pitm")
     return Reader(primary[4:]).take(4 if primary[0] else 2), found
 
 
@@ -109,20 +133,6 @@ def _few(count: int) -> int:
     if count > MOST_ENTRIES:
         raise ValueError("a box has more entries than anybody writes")
     return count
-
-
-def _only(data: memoryview, kind: bytes) -> memoryview | None:
-    found = list(within(data, kind))
-    if len(found) > 1:
-        raise ValueError(f"there are two boxes {kind!r}")
-    return found[0] if found else None
-
-
-def _needed(data: memoryview, kind: bytes) -> memoryview:
-    found = _only(data, kind)
-    if found is None:
-        raise ValueError(f"there is no box {kind!r}")
-    return found
 
 
 def _read_kinds(iinf: memoryview, found: dict[int, Item]) -> None:
@@ -166,15 +176,18 @@ def _read_data(
 def _read_sizes(iprp: memoryview, found: dict[int, Item]) -> None:
     """Of several sizes of an item, the largest."""
     sizes = []
-    for kind, body in children(_needed(iprp, b"ipco")):
+    for kind, body in children(needed(iprp, b"ipco")):
         size = Reader(body[4:])
         sizes.append(size.take(4) * size.take(4) if kind == b"ispe" else 0)
+    entries = 0
     for ipma in within(iprp, b"ipma"):
         uses = Reader(ipma[4:])
         mask, index_size = (0x7FFF, 2) if ipma[3] & 1 else (0x7F, 1)
         for _ in range(_few(uses.take(4))):
             item = found.setdefault(uses.take(4 if ipma[0] else 2), Item())
-            for _ in range(uses.take(1)):
+            entries += 1 + (count := uses.take(1))
+            _few(entries)
+            for _ in range(count):
                 index = uses.take(index_size) & mask
                 if 0 < index <= len(sizes):
                     item.claimed_px = max(item.claimed_px, sizes[index - 1])

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import httpcore
@@ -24,12 +24,17 @@ Place = tuple[str, int]
 
 
 class DeadHosts:
-    """Remembers by host and port how the last connects went."""
+    """Remembers by host and port how the last connects went.
 
-    def __init__(self) -> None:
-        self._failures: TTLCache[Place, int] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
-        self._blocked: TTLCache[Place, str] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
-        self._alive: TTLCache[Place, bool] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S)
+    Args:
+        timer: tells the time, in seconds.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
+        self._failures: TTLCache[Place, int] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S, timer)
+        self._blocked: TTLCache[Place, str] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S, timer)
+        self._alive: TTLCache[Place, bool] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S, timer)
         self._trying: Counter[Place] = Counter()
         self._news: dict[Place, asyncio.Event] = {}
 
@@ -44,7 +49,7 @@ class DeadHosts:
         place = (host, port)
         await self._wait_for_news(place)
         self._trying[place] += 1
-        began = time.monotonic()
+        began = self._timer()
         try:
             yield
         except UrlBlockedError as error:
@@ -52,7 +57,7 @@ class DeadHosts:
             raise
         except BaseException as error:
             given_up = isinstance(error, asyncio.CancelledError)
-            if not given_up or time.monotonic() - began > PATIENCE_S:
+            if not given_up or self._timer() - began > PATIENCE_S:
                 self._failures[place] = self._failures.get(place, 0) + 1
                 self._alive.pop(place, None)
             raise

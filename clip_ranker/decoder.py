@@ -7,46 +7,53 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 
 from clip_ranker.batcher import Batcher, Pixels
-from clip_ranker.lanes import Lane, Line, Waiting
+from clip_ranker.lanes import Lane, Waiting, Waitlist
 
 Prepare = Callable[[], Pixels]
 """A file to its pixels; runs in a thread."""
 
 
 class Decoder:
-    """Decodes one picture of each request in turn, and no further ahead than the next call takes.
+    """Decodes one picture of each request in turn, and not much further ahead than the next call.
 
     Decoding and embedding share the processor: what is decoded too early delays the call before
-    it, and its pixels take more memory than the file. The photo is never held back.
+    it, and its pixels take more memory than the file. A request has no more decoded than its share
+    of the next call, and one picture while all together have two calls full. The photo is never
+    held back.
 
     Args:
         threads: that decode at once.
         batcher: takes what is decoded.
 
     Attributes:
-        line: files to be decoded.
+        waitlist: files to be decoded.
     """
 
     def __init__(self, threads: int, batcher: Batcher) -> None:
-        self.line: Line[Prepare, Pixels] = Line(self._go)
+        self.waitlist: Waitlist[Prepare, Pixels] = Waitlist(self._go)
         self._free = threads
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self._under_way: Counter[Lane] = Counter()
-        self._ready = batcher.line
-        batcher.taken = self._go
+        self._ready = batcher.waitlist
+        self._most_ahead = 2 * batcher.max_batch_size
+        batcher.when_taken(self._go)
 
     def close(self) -> None:
         """Lets the threads end."""
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _go(self) -> None:
-        for lane, waiting in self.line.take(self._free, self._room):
+        ahead = self._under_way.total() + self._ready.waiting_in_all()
+        for lane, waiting in self.waitlist.take(
+            self._free, lambda lane: self._room(lane, crowded=ahead >= self._most_ahead)
+        ):
             self._free -= 1
             self._under_way[lane] += 1
             self._start(lane, waiting)
 
-    def _room(self, lane: Lane) -> int:
-        return lane.share - self._under_way[lane] - self._ready.waiting(lane)
+    def _room(self, lane: Lane, *, crowded: bool) -> int:
+        share = 1 if crowded else lane.share
+        return share - self._under_way[lane] - self._ready.waiting(lane)
 
     def _start(self, lane: Lane, waiting: Waiting[Prepare, Pixels]) -> None:
         loop = asyncio.get_running_loop()

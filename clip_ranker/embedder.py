@@ -22,6 +22,21 @@ DISPATCHER_LESSONS = 12
 PROBE_PAUSE_S = 0.25
 SLOWER_BY = 5
 """A call may take this many times what its pictures take one by one before it counts as hung."""
+ANSWERED_WITHIN_S = 14.0
+"""But not longer than this, for requests must be answered within 15 s."""
+AT_LEAST_SLOWER_BY = 2
+"""But never less than so many times: a machine under load is slower than the probe found it."""
+
+
+def hung_after_s(expected_s: float, timeout_s: float) -> float:
+    """How long a call may stay out.
+
+    Args:
+        expected_s: what its pictures take one by one.
+        timeout_s: least time.
+    """
+    patient_s = min(SLOWER_BY * expected_s, ANSWERED_WITHIN_S)
+    return max(timeout_s, patient_s, AT_LEAST_SLOWER_BY * expected_s)
 
 
 class Embedder:
@@ -97,7 +112,7 @@ class Embedder:
             ) from error
 
     async def _bounded(self, pixels: Pixels) -> Embedding:
-        limit_s = max(self._timeout_s, SLOWER_BY * self._one_picture_s * len(pixels))
+        limit_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
         try:
             async with self._one_at_a_time, asyncio.timeout(limit_s):
                 return await self._call(pixels)

@@ -3,13 +3,16 @@
 import asyncio
 import math
 import ssl
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from functools import partial
 
 import anyio
 import httpcore
 import httpx
 
+from clip_ranker import metrics
+from clip_ranker.asker import Asker
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,
@@ -70,7 +73,7 @@ class Fetcher:
         exceptions = Exceptions.parse(settings.allow_private_hosts)
         self._policy = UrlPolicy(exceptions, settings.allowed_hosts)
         self._slots = Slots(settings.max_downloads)
-        self._big_bodies = asyncio.Semaphore(BIG_BODIES)
+        self._big_bodies = Slots(BIG_BODIES)
         self._resolver = SystemResolver(threads=settings.max_downloads)
         tls = tls or httpx.create_ssl_context()
         self._transport = httpx.AsyncHTTPTransport(verify=tls, trust_env=False)
@@ -85,14 +88,18 @@ class Fetcher:
 
     @asynccontextmanager
     async def fetch(
-        self, url: str, begun: Callable[[], None] = lambda: None, *, request: Hashable = None
+        self,
+        url: str,
+        begun: Callable[[], None] = lambda: None,
+        *,
+        asker: Asker | None = None,
     ) -> AsyncIterator[bytes]:
         """Downloads, with one retry where a retry can help.
 
         Args:
             url: to download.
             begun: called when the download has its place.
-            request: whose download it is; places are shared out fairly among requests.
+            asker: for whom; places are shared out fairly among askers. By default, one more.
 
         Keeps its place among the downloads until the block ends: what waits to be decoded takes
         as much memory as what is still coming in.
@@ -100,13 +107,14 @@ class Fetcher:
         Raises:
             UrlBlockedError: the URL, or one it redirects to, is not downloaded from.
             DownloadFailedError: no usable answer.
-            TimedOutError: no complete answer in time, twice.
+            TimedOutError: no complete answer in time, twice, or the asker has given up on the host.
             TooLargeError: the body is over the limit.
         """
         checked = self._policy.check(url)
         body: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         scope = anyio.CancelScope()
-        lease = asyncio.create_task(self._lease(checked, body, scope, begun, request))
+        asker = asker or Asker()
+        lease = asyncio.create_task(self._lease(checked, asker, body, scope, begun))
         try:
             yield await body
         finally:
@@ -121,10 +129,10 @@ class Fetcher:
     async def _lease(
         self,
         url: httpx.URL,
+        asker: Asker,
         body: asyncio.Future[bytes],
         scope: anyio.CancelScope,
         begun: Callable[[], None],
-        request: Hashable,
     ) -> None:
         """Downloads, and keeps the place until the scope is cancelled.
 
@@ -132,47 +140,52 @@ class Fetcher:
         cancellation breaks through: a connection would stay open for ever.
         """
         with scope:
-            async with self._slots.hold(request, host_of(url)), AsyncExitStack() as held:
-                begun()
-                try:
-                    done = await self._download(url, held)
-                except Exception as error:  # noqa: BLE001 raised again where the body is awaited
+            async with self._slots.hold(asker, host_of(url)), AsyncExitStack() as held:
+                with metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
+                    begun()
+                    try:
+                        done = await self._download(url, asker, held)
+                    except Exception as error:  # noqa: BLE001 raised where the body is awaited
+                        if not body.done():
+                            body.set_exception(error)
+                        return
                     if not body.done():
-                        body.set_exception(error)
-                    return
-                if not body.done():
-                    body.set_result(done)
-                await anyio.sleep_forever()
+                        body.set_result(done)
+                    await anyio.sleep_forever()
 
-    async def _download(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
+    async def _download(self, url: httpx.URL, asker: Asker, held: AsyncExitStack) -> bytes:
+        if asker.gives_up_on(host_of(url)):
+            raise TimedOutError("this host did not answer for other pictures of the list")
         try:
-            return await self._attempt(url, held)
+            return await self._attempt(url, asker, held)
         except _WorthRetryingError:
             await held.aclose()
         try:
-            return await self._attempt(url, held)
+            return await self._attempt(url, asker, held)
         except _WorthRetryingError as error:
             raise error.failure from error
 
-    async def _attempt(self, url: httpx.URL, held: AsyncExitStack) -> bytes:
+    async def _attempt(self, url: httpx.URL, asker: Asker, held: AsyncExitStack) -> bytes:
         limit_s = self._settings.download_timeout_s
         try:
             with anyio.fail_after(limit_s) as deadline:
-                return await self._follow(url, held, deadline)
+                grow = partial(self._grow, asker, host_of(url), held, deadline)
+                body = await self._follow(url, grow)
         except TimeoutError as error:
+            asker.silent(host_of(url))
             failure = TimedOutError(f"no complete answer within {limit_s:g} s")
             raise _WorthRetryingError(failure) from error
         except httpx.TransportError as error:
             raise _WorthRetryingError(DownloadFailedError(_explain(error))) from error
+        asker.heard(host_of(url))
+        return body
 
-    async def _follow(
-        self, url: httpx.URL, held: AsyncExitStack, deadline: anyio.CancelScope
-    ) -> bytes:
+    async def _follow(self, url: httpx.URL, grow: Callable[[], Awaitable[None]]) -> bytes:
         for _ in range(self._settings.max_redirects + 1):
             request = httpx.Request("GET", url, headers=HEADERS)
             async with aclosing(await self._transport.handle_async_request(request)) as response:
                 if response.status_code not in REDIRECTS:
-                    return await self._body(response, held, deadline)
+                    return await self._body(response, grow)
             location = response.headers.get("location", "")
             if not location:
                 raise DownloadFailedError(f"HTTP {response.status_code} without a Location")
@@ -182,9 +195,7 @@ class Fetcher:
             url = target
         raise DownloadFailedError(f"more than {self._settings.max_redirects} redirects")
 
-    async def _body(
-        self, response: httpx.Response, held: AsyncExitStack, deadline: anyio.CancelScope
-    ) -> bytes:
+    async def _body(self, response: httpx.Response, grow: Callable[[], Awaitable[None]]) -> bytes:
         status = response.status_code
         if status in RETRIED_STATUS:
             raise _WorthRetryingError(DownloadFailedError(f"HTTP {status}"))
@@ -206,18 +217,17 @@ class Fetcher:
                 raise DownloadFailedError("the answer comes in crumbs")
             if len(body) > BIG_BODY_BYTES and not is_big:
                 is_big = True
-                await _enter(held, self._big_bodies, deadline)
+                await grow()
         return bytes(body)
 
-
-async def _enter(
-    held: AsyncExitStack, bodies: asyncio.Semaphore, deadline: anyio.CancelScope
-) -> None:
-    """Waits for a place among the big bodies, which is not the server's fault."""
-    left_s = deadline.deadline - anyio.current_time()
-    deadline.deadline = math.inf
-    await held.enter_async_context(bodies)
-    deadline.deadline = anyio.current_time() + left_s
+    async def _grow(
+        self, asker: Asker, host: str, held: AsyncExitStack, deadline: anyio.CancelScope
+    ) -> None:
+        """Waits for a place among the big bodies, which is not the server's fault."""
+        left_s = deadline.deadline - anyio.current_time()
+        deadline.deadline = math.inf
+        await held.enter_async_context(self._big_bodies.hold(asker, host))
+        deadline.deadline = anyio.current_time() + left_s
 
 
 def _explain(error: httpx.TransportError) -> str:

@@ -6,44 +6,57 @@ from contextlib import contextmanager
 from typing import Any
 
 from clip_ranker.batcher import Embedding
-from clip_ranker.lanes import Lane, Line, Outcome, Work
+from clip_ranker.job import Job
+from clip_ranker.lanes import Lane, Result, Waiting, Waitlist, Work
+
+MOST_KEPT = 64
+"""Pictures that nobody waits for any more and that are finished all the same; four calls."""
 
 
 class Flight:
     """One picture on its way, whoever waits for it.
+
+    Args:
+        job: that asked first; the stages are on its clock.
 
     Attributes:
         begun: it holds one of the process's places to download, or needs none.
         decoded: past downloading and decoding; set as well when the work has ended.
         task: the work.
         waiting: how many wait for it.
+        keep: one who left before the end would have it finished.
     """
 
-    def __init__(self, lane: Lane) -> None:
+    def __init__(self, job: Job) -> None:
+        self.job = job
         self.begun = False
         self.decoded = asyncio.Event()
         self.task: asyncio.Task[Embedding]
         self.waiting = 0
-        self._lane = lane
-        self._move: Callable[[Lane], None] = lambda _: None
+        self.keep = False
+        self._lanes: dict[Lane, bool] = {}
+        self._stand: Callable[[Lane, bool], None] = lambda _, __: None
 
     async def land(self) -> Embedding:
         """Its embedding; raises what the work raises. To be awaited inside ``Flights.join``."""
         return await asyncio.shield(self.task)
 
-    async def stand_in(
-        self, line: Line[Work, Outcome], work: Work, *, first: bool = False
-    ) -> Outcome:
-        """Waits in the lane of the most urgent request that wants this picture."""
-        waiting = line.put(self._lane, work, first=first)
-        self._move = lambda lane: line.adopt(lane, waiting)
-        return await waiting.outcome
+    async def stand_in(self, waitlist: Waitlist[Work, Result], work: Work) -> Result:
+        """Waits in the lanes of all requests that want this picture; the first to come counts."""
+        waiting: Waiting[Work, Result] = Waiting(work, asyncio.get_running_loop().create_future())
+        self._stand = lambda lane, first: waitlist.put(lane, waiting, first=first)
+        for lane, first in self._lanes.items():
+            self._stand(lane, first)
+        return await waiting.result
 
-    def hurry(self, lane: Lane) -> None:
-        """A request with this lane wants it as well: it leaves the background for it."""
-        if self._lane.background and not lane.background:
-            self._lane = lane
-            self._move(lane)
+    def board(self, job: Job, *, first: bool) -> None:
+        """A request wants it, perhaps before all else it wants."""
+        self.waiting += 1
+        if not job.asker.background:
+            self.job.asker.background = False
+        if first > self._lanes.get(job.lane, -1):
+            self._lanes[job.lane] = first
+            self._stand(job.lane, first)
 
 
 class Flights:
@@ -51,6 +64,7 @@ class Flights:
 
     def __init__(self) -> None:
         self._flights: dict[str, Flight] = {}
+        self._kept: set[Flight] = set()
 
     def __contains__(self, key: str) -> bool:
         return key in self._flights
@@ -59,37 +73,41 @@ class Flights:
     def join(
         self,
         key: str,
-        lane: Lane,
+        job: Job,
         work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
         *,
-        finish: Callable[[], bool] = bool,
+        first: bool = False,
     ) -> Iterator[Flight]:
         """Boards the flight of this key, starting it if there is none.
 
         Its work ends when the last one leaves the block before it is done, unless it has begun
-        and ``finish`` then says that its result is of use all the same.
+        and one of those who left did so because it was late: then its result is of use all the
+        same, and it goes on behind everything else.
 
         Args:
             key: of the picture.
-            lane: of the request that asks.
+            job: that asks.
             work: does it.
-            finish: asked on leaving before the end.
+            first: it goes before all else of the job.
         """
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = Flight(lane)
+            flight = self._flights[key] = Flight(job)
             flight.task = asyncio.create_task(work(flight))
             flight.task.add_done_callback(lambda _: self._landed(key, flight))
-        else:
-            flight.hurry(lane)
-        flight.waiting += 1
+        self._kept.discard(flight)
+        flight.board(job, first=first)
         try:
             yield flight
         finally:
             flight.waiting -= 1
-            if not flight.waiting and not flight.task.done() and not (flight.begun and finish()):
-                self._landed(key, flight)  # at once: nobody may join what is being cancelled
-                flight.task.cancel()
+            flight.keep |= job.late
+            if not flight.waiting and not flight.task.done():
+                if flight.keep and flight.begun and len(self._kept) < MOST_KEPT:
+                    self._kept.add(flight)
+                else:
+                    self._landed(key, flight)  # at once: nobody may join what is being cancelled
+                    flight.task.cancel()
 
     async def close(self) -> None:
         """Cancels what is on its way."""
@@ -101,6 +119,7 @@ class Flights:
     def _landed(self, key: str, flight: Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+        self._kept.discard(flight)
         flight.decoded.set()
         if flight.task.done() and not flight.task.cancelled():
             flight.task.exception()  # all who waited may have gone: it counts as seen

@@ -4,77 +4,78 @@ import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 Work = TypeVar("Work")
-Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 
-BACKGROUND_SHARE = 4
+BACKGROUND_MOST = 4
 """Pictures in a call nobody waits for, so that a request that comes meanwhile waits little."""
 
 
+@dataclass(eq=False)
 class Lane:
     """One request's place in every line.
 
-    Args:
+    Attributes:
         most: pictures it may have in one call of the embedder.
         early: begins with small calls and has at most as many pictures in the next as it has had
             in all before, so that its first result is there soon.
         background: nobody waits for it.
-
-    Attributes:
         given: pictures it has had in calls so far.
     """
 
-    def __init__(self, most: int, *, early: bool = False, background: bool = False) -> None:
-        self._most = min(most, BACKGROUND_SHARE) if background else most
-        self._early = early
-        self.background = background
-        self.given = 0
+    most: int
+    early: bool = False
+    background: bool = False
+    given: int = 0
 
     @property
     def share(self) -> int:
         """Pictures it may have in the next call."""
-        return min(self._most, max(1, self.given)) if self._early else self._most
+        return min(self.most, max(1, self.given)) if self.early else self.most
 
 
 @dataclass(eq=False)
-class Waiting(Generic[Work, Outcome]):
-    """Something in line.
+class Waiting(Generic[Work, Result]):
+    """Something in line, perhaps in several lanes at once.
 
     Attributes:
         work: what is to be done.
-        outcome: of it; cancelling it takes it out of line.
-        first: goes before all else of its lane, whatever room that has.
+        result: of it; cancelling it takes it out of line.
         taken: it is being done.
     """
 
     work: Work
-    outcome: asyncio.Future[Outcome]
-    first: bool = False
+    result: asyncio.Future[Result]
     taken: bool = False
 
     @property
     def wanted(self) -> bool:
         """False when it is being done, or its request has gone."""
-        return not self.taken and not self.outcome.done()
+        return not self.taken and not self.result.done()
 
-    def settle(self, outcome: Outcome | BaseException) -> None:
-        """Hands the outcome to whoever still waits for it."""
-        if self.outcome.done():  # its request has gone meanwhile
+    def settle(self, result: Result | BaseException) -> None:
+        """Hands the result to whoever still waits for it."""
+        if self.result.done():  # its request has gone meanwhile
             return
-        if isinstance(outcome, asyncio.CancelledError):
-            self.outcome.cancel()
-        elif isinstance(outcome, BaseException):
-            self.outcome.set_exception(outcome)
+        if isinstance(result, asyncio.CancelledError):
+            self.result.cancel()
+        elif isinstance(result, BaseException):
+            self.result.set_exception(result)
         else:
-            self.outcome.set_result(outcome)
+            self.result.set_result(result)
 
 
-_Queues = OrderedDict[Lane, deque[Waiting[Work, Outcome]]]
+class _Place(NamedTuple, Generic[Work, Result]):
+    waiting: Waiting[Work, Result]
+    first: bool
 
 
-class Line(Generic[Work, Outcome]):
+_Queues = OrderedDict[Lane, deque[_Place[Work, Result]]]
+
+
+class Waitlist(Generic[Work, Result]):
     """What waits for one resource.
 
     Args:
@@ -83,70 +84,87 @@ class Line(Generic[Work, Outcome]):
 
     def __init__(self, wake: Callable[[], None]) -> None:
         self._wake = wake
-        self._front: _Queues[Work, Outcome] = OrderedDict()
-        self._background: _Queues[Work, Outcome] = OrderedDict()
+        self._front: _Queues[Work, Result] = OrderedDict()
+        self._background: _Queues[Work, Result] = OrderedDict()
 
-    def put(self, lane: Lane, work: Work, *, first: bool = False) -> Waiting[Work, Outcome]:
-        """Puts something at the end of its lane, or before all else there."""
-        waiting: Waiting[Work, Outcome] = Waiting(
-            work, asyncio.get_running_loop().create_future(), first
-        )
-        self.adopt(lane, waiting)
-        return waiting
+    def put(self, lane: Lane, waiting: Waiting[Work, Result], *, first: bool = False) -> None:
+        """Puts something at the end of a lane, or before all else in any lane.
 
-    def adopt(self, lane: Lane, waiting: Waiting[Work, Outcome]) -> None:
-        """Puts what waits in another lane into this one as well; it is taken once."""
+        What stands in several lanes is taken once, by the first whose turn it is.
+        """
         if not waiting.wanted:
             return
         queue = self._queues(lane).setdefault(lane, deque())
-        if waiting.first:
-            queue.appendleft(waiting)
+        if first:
+            queue.appendleft(_Place(waiting, first))
         else:
-            queue.append(waiting)
+            queue.append(_Place(waiting, first))
         self._wake()
 
+    def retire(self, lane: Lane) -> None:
+        """Nobody waits for this lane any more: what it has goes into the background."""
+        lane.background = True
+        if queue := self._front.pop(lane, None):
+            self._background[lane] = queue
+
     def waiting(self, lane: Lane) -> int:
-        """How much of this lane is in line."""
-        return sum(waiting.wanted for waiting in self._queues(lane).get(lane, ()))
+        """How much of this lane is in line, but for what is first."""
+        queue = self._queues(lane).get(lane, ())
+        return sum(place.waiting.wanted for place in queue if not place.first)
+
+    def waiting_in_all(self) -> int:
+        """How much is in line, what stands in several lanes counted in each."""
+        return sum(map(self.waiting, (*self._front, *self._background)))
 
     def take(
         self, most: int, room: Callable[[Lane], int]
-    ) -> list[tuple[Lane, Waiting[Work, Outcome]]]:
+    ) -> list[tuple[Lane, Waiting[Work, Result]]]:
         """Takes up to ``most``, one of each lane in turn; of the background only when nothing
-        else can be taken.
+        else can be taken, and few.
 
         Args:
             most: to take.
-            room: how many a lane may have.
+            room: how many a lane may have; what is first there is taken all the same.
         """
-        for queues in (self._front, self._background):
-            if taken := _take(queues, most, {lane: room(lane) for lane in queues}):
+        few = min(most, BACKGROUND_MOST)
+        for queues, at_most in ((self._front, most), (self._background, few)):
+            if taken := _take(queues, at_most, {lane: room(lane) for lane in queues}):
                 return taken
         return []
 
-    def _queues(self, lane: Lane) -> _Queues[Work, Outcome]:
+    def _queues(self, lane: Lane) -> _Queues[Work, Result]:
         return self._background if lane.background else self._front
 
 
 def _take(
-    queues: _Queues[Work, Outcome], most: int, room: Mapping[Lane, int]
-) -> list[tuple[Lane, Waiting[Work, Outcome]]]:
-    taken: list[tuple[Lane, Waiting[Work, Outcome]]] = []
+    queues: _Queues[Work, Result], most: int, room: Mapping[Lane, int]
+) -> list[tuple[Lane, Waiting[Work, Result]]]:
+    taken: list[tuple[Lane, Waiting[Work, Result]]] = []
     left = dict(room)
-    full: _Queues[Work, Outcome] = OrderedDict()
-    while queues and len(taken) < most:
-        lane, queue = queues.popitem(last=False)
-        while queue and not queue[0].wanted:
+
+    def head(lane: Lane) -> _Place[Work, Result] | None:
+        queue = queues[lane]
+        while queue and not queue[0].waiting.wanted:
             queue.popleft()
         if not queue:
-            continue
-        if left[lane] <= 0 and not queue[0].first:
-            full[lane] = queue
-            continue
-        waiting = queue.popleft()
-        waiting.taken = True
+            del queues[lane]
+            return None
+        return queue[0]
+
+    def take(lane: Lane, place: _Place[Work, Result]) -> None:
+        queues[lane].popleft()
+        queues.move_to_end(lane)
+        place.waiting.taken = True
         left[lane] -= 1
-        taken.append((lane, waiting))
-        queues[lane] = queue
-    queues.update(full)
+        taken.append((lane, place.waiting))
+
+    for lane in list(queues):
+        if (place := head(lane)) and place.first and len(taken) < most:
+            take(lane, place)
+    turns = deque(queues)
+    while turns and len(taken) < most:
+        lane = turns.popleft()
+        if (place := head(lane)) and (left[lane] > 0 or place.first):
+            take(lane, place)
+            turns.append(lane)
     return taken

@@ -5,7 +5,11 @@ from prometheus_client import Counter, Gauge, Histogram
 CANDIDATES = Counter(
     "clip_ranker_candidates", "Candidates by outcome: ranked, or a reason code.", ["outcome"]
 )
-CACHE = Counter("clip_ranker_cache", "Look-ups of candidates, one each: hit or miss.", ["result"])
+CACHE = Counter(
+    "clip_ranker_cache",
+    "Look-ups of candidates: hit or miss; what failed a moment ago is neither.",
+    ["result"],
+)
 CACHE_BACKEND_ERRORS = Counter(
     "clip_ranker_cache_backend_errors", "Round trips to the shared cache that failed."
 )
@@ -16,7 +20,9 @@ STAGE_SECONDS = Histogram(
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 2, 3, 4, 6, 10, 30, 60),
 )
 DOWNLOADS_IN_FLIGHT = Gauge(
-    "clip_ranker_downloads_in_flight", "Downloads under way.", multiprocess_mode="livesum"
+    "clip_ranker_downloads_in_flight",
+    "Places for downloads held, until the picture is decoded.",
+    multiprocess_mode="livesum",
 )
 EMBEDS_IN_FLIGHT = Gauge(
     "clip_ranker_embeds_in_flight",
@@ -30,7 +36,8 @@ PREFETCH = Counter(
     "clip_ranker_prefetch", "Pictures asked for ahead: accepted, known, refused.", ["outcome"]
 )
 PREFETCH_DROPPED = Counter(
-    "clip_ranker_prefetch_dropped", "Pictures still in line when the service stopped."
+    "clip_ranker_prefetch_dropped",
+    "Pictures in line or under way when the service stopped or the model died.",
 )
 PREFETCH_WAITING = Gauge(
     "clip_ranker_prefetch_waiting", "Pictures in line or under way.", multiprocess_mode="livesum"

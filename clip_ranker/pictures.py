@@ -3,42 +3,23 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import partial
 
 from clip_ranker import example_pictures, images, metrics
+from clip_ranker.asker import Asker
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.cache import EmbeddingCache, Keys
 from clip_ranker.decoder import Decoder, Prepare
 from clip_ranker.errors import CandidateError
 from clip_ranker.fetch import Fetcher
 from clip_ranker.flights import Flight, Flights
-from clip_ranker.lanes import Lane
+from clip_ranker.job import Job
 from clip_ranker.pixel_budget import PixelBudget
 from clip_ranker.settings import Settings
 from clip_ranker.shared_cache import SharedCache
-from clip_ranker.stages import StageClock
+from clip_ranker.stages import Stage, StageClock
 from clip_ranker.store import StoredModel
-
-
-@dataclass(eq=False)
-class Job:
-    """What the pictures of one request share.
-
-    Attributes:
-        lane: the request's place in the lines for decoding and embedding.
-        clock: sums up where its time went.
-        slots: held while downloading and decoding a candidate.
-        image_resize_px: longest side before the model's own resize.
-        late: its deadline has passed; what has begun is finished for the cache.
-    """
-
-    lane: Lane
-    clock: StageClock
-    slots: asyncio.Semaphore
-    image_resize_px: int
-    late: bool = False
 
 
 class Pictures:
@@ -58,6 +39,7 @@ class Pictures:
         self._pixel_budget = PixelBudget(settings.max_pixels)
         threads = settings.decode_threads or len(os.sched_getaffinity(0))
         self._decoder = Decoder(threads, batcher)
+        self._background = batcher.lane(background=True)
         self._keys = Keys(model)
         self._flights = Flights()
         shared = None
@@ -86,8 +68,15 @@ class Pictures:
             early: its first result is wanted soon, at some cost to all of it together.
             background: nobody waits for it.
         """
-        lane = self._batcher.lane(early=early, background=background)
-        return Job(lane, StageClock(), asyncio.Semaphore(most_at_once), image_resize_px)
+        lane = self._background if background else self._batcher.lane(early=early)
+        slots = asyncio.Semaphore(most_at_once)
+        return Job(lane, Asker(background), StageClock(), slots, image_resize_px)
+
+    def give_up(self, job: Job) -> None:
+        """Its deadline has passed: what has begun goes on behind everything else."""
+        job.late = True
+        self._decoder.waitlist.retire(job.lane)
+        self._batcher.waitlist.retire(job.lane)
 
     def known(self, url: str, job: Job) -> Embedding | None:
         """The embedding of a URL if it is in memory.
@@ -126,24 +115,25 @@ class Pictures:
         async def work(flight: Flight) -> Embedding:
             try:
                 async with self._download(url, flight, job) as data:
-                    pixels = await self._decode(flight, data, job, first=first)
-                embedding = await self._embed(flight, pixels, job, first=first)
+                    pixels = await self._decode(flight, data, job)
+                embedding = await self._embed(flight, pixels, job)
             except CandidateError as failure:
                 self._cache.put_failure(key, failure)
                 raise
             self._cache.put(key, embedding, share=True)
+            if not flight.waiting:  # then no answer will share it
+                await self.share()
             return embedding
 
         async with AsyncExitStack() as place:
             await place.enter_async_context(job.slots)
             if (known := self._cache.get(key)) is not None:  # meanwhile somebody else made it
                 return known
-            with self._flights.join(key, job.lane, work, finish=lambda: job.late) as flight:
-                joined = flight.waiting > 1  # then the stages are in another request's clock
-                with job.clock.stage("download") if joined else nullcontext():
+            with self._flights.join(key, job, work, first=first) as flight:
+                with _waiting(flight, job, "download"):
                     await flight.decoded.wait()
                 await place.aclose()
-                with job.clock.stage("embed") if joined else nullcontext():
+                with _waiting(flight, job, "embed"):
                     return await flight.land()
 
     async def embed_bytes(self, data: bytes, job: Job) -> Embedding:
@@ -154,13 +144,15 @@ class Pictures:
 
         async def work(flight: Flight) -> Embedding:
             flight.begun = True
-            pixels = await self._decode(flight, data, job, first=True)
-            embedding = await self._embed(flight, pixels, job, first=True)
+            embedding = await self._embed(flight, await self._decode(flight, data, job), job)
             self._cache.put(key, embedding, share=False)
             return embedding
 
-        with self._flights.join(key, job.lane, work, finish=lambda: job.late) as flight:
-            return await flight.land()
+        with self._flights.join(key, job, work, first=True) as flight:
+            with _waiting(flight, job, "decode"):
+                await flight.decoded.wait()
+            with _waiting(flight, job, "embed"):
+                return await flight.land()
 
     async def close(self) -> None:
         """Ends what is under way, threads and connections."""
@@ -176,17 +168,16 @@ class Pictures:
             flight.begun = True
 
         async with AsyncExitStack() as held:
-            with job.clock.stage("download"), metrics.DOWNLOADS_IN_FLIGHT.track_inprogress():
+            with job.clock.stage("download"):
                 if url.startswith(example_pictures.SCHEME):
                     begun()
                     data = example_pictures.read(url)
                 else:
-                    data = await held.enter_async_context(
-                        self._fetcher.fetch(url, begun, request=job)
-                    )
+                    download = self._fetcher.fetch(url, begun, asker=job.asker)
+                    data = await held.enter_async_context(download)
             yield data
 
-    async def _decode(self, flight: Flight, data: bytes, job: Job, *, first: bool) -> Pixels:
+    async def _decode(self, flight: Flight, data: bytes, job: Job) -> Pixels:
         prepare: Prepare = partial(
             images.prepare,
             data,
@@ -196,9 +187,14 @@ class Pictures:
             budget=self._pixel_budget,
         )
         with job.clock.stage("decode"):
-            return await flight.stand_in(self._decoder.line, prepare, first=first)
+            return await flight.stand_in(self._decoder.waitlist, prepare)
 
-    async def _embed(self, flight: Flight, pixels: Pixels, job: Job, *, first: bool) -> Embedding:
+    async def _embed(self, flight: Flight, pixels: Pixels, job: Job) -> Embedding:
         flight.decoded.set()
         with job.clock.stage("embed"), metrics.EMBEDS_IN_FLIGHT.track_inprogress():
-            return await flight.stand_in(self._batcher.line, pixels, first=first)
+            return await flight.stand_in(self._batcher.waitlist, pixels)
+
+
+def _waiting(flight: Flight, job: Job, stage: Stage) -> AbstractContextManager[None]:
+    """Clocks what another job's work takes; the job that began it clocks the work itself."""
+    return nullcontext() if flight.job is job else job.clock.stage(stage)

@@ -6,7 +6,8 @@ from collections import Counter
 
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, EmbedderUnavailableError
-from clip_ranker.pictures import Job, Pictures
+from clip_ranker.job import Job
+from clip_ranker.pictures import Pictures
 from clip_ranker.schema import PrefetchRequest, PrefetchResponse
 from clip_ranker.url_policy import MAX_URL_CHARS
 
@@ -47,7 +48,7 @@ class Prefetcher:
 
     async def close(self) -> None:
         """Drops what is in line and ends the workers."""
-        logger.info("prefetch: %d pictures dropped", self._drop())
+        logger.info("prefetch: %d pictures dropped", self._drop(self._under_way))
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -86,15 +87,15 @@ class Prefetcher:
         except CandidateError:
             pass  # whoever asks for it will be told
         except EmbedderUnavailableError:
-            self._drop()  # or the whole line would be downloaded for nothing
+            self._drop(1)  # or the whole line would be downloaded for nothing
         except Exception:
             logger.exception("prefetch: a picture failed")
         finally:
             self._under_way -= 1
             self._count()
 
-    def _drop(self) -> int:
-        dropped = len(self._line) + self._under_way
+    def _drop(self, under_way: int) -> int:
+        dropped = len(self._line) + under_way
         metrics.PREFETCH_DROPPED.inc(dropped)
         self._line.clear()
         return dropped

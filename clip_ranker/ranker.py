@@ -56,6 +56,7 @@ class Ranking:
             self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
         self._tasks: list[asyncio.Task[None]] = []
         self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
+        self._recalled = asyncio.Event()
         self._query: Embedding
 
     async def __aenter__(self) -> Self:
@@ -64,11 +65,13 @@ class Ranking:
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._pictures.recall(self._urls(), self.job)
+                self._recalled.set()
                 self._start()
                 # Shielded: it must not be cancelled before the job is known to be late.
                 self._query = await asyncio.shield(query)
         except BaseException as error:
-            self.job.late = isinstance(error, TimeoutError)
+            if isinstance(error, TimeoutError):
+                self._pictures.give_up(self.job)
             query.cancel()
             self._stop()
             if self.job.late:
@@ -91,9 +94,11 @@ class Ranking:
                 break
             self.outcomes[index] = self._outcome(arrived)
             yield index
+        if len(self.outcomes) < len(self.request.candidates):
+            self.partial = True
+            self._pictures.give_up(self.job)
         for index in range(len(self.request.candidates)):
             if index not in self.outcomes:
-                self.job.late = self.partial = True
                 self.outcomes[index] = TimedOutError(
                     "not ranked before the request's deadline, quicker the next time"
                 )
@@ -181,6 +186,7 @@ class Ranking:
                 photo = await asyncio.to_thread(decode_base64, text)
                 return await self._pictures.embed_bytes(photo, self.job)
             assert url is not None  # the schema wants one of the two
+            await self._recalled.wait()
             return await self._pictures.embed_url(url, self.job, first=True)
         except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
             raise EmbedderUnavailableError(f"{field}: {error}, try again") from error

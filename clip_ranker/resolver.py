@@ -11,6 +11,8 @@ import httpcore
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP literals; none when the name does not exist."""
 
+NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
+"""Other errors tell of this machine or its name servers, EAI_FAIL of one that refuses."""
 GLIBC_OPTIONS = "timeout:1 attempts:2"
 """Else a server that never answers holds a thread for 10 s, long after its download gave up."""
 
@@ -34,7 +36,7 @@ class SystemResolver:
         """All addresses of a host, in the system's order of preference.
 
         Raises:
-            httpcore.ConnectError: the name servers cannot tell at the moment.
+            httpcore.ConnectError: it cannot be told at the moment.
         """
         lookup = self._under_way.get(host)
         if lookup is None:
@@ -55,7 +57,7 @@ def _look_up(host: str, port: int) -> list[str]:
     except UnicodeError:
         return []
     except socket.gaierror as error:
-        if error.errno == socket.EAI_AGAIN:
-            raise httpcore.ConnectError("name look-up failed") from error
-        return []
+        if error.errno in NO_SUCH_NAME:
+            return []
+        raise httpcore.ConnectError("name look-up failed") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

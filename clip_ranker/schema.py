@@ -106,7 +106,7 @@ class TimingMs(BaseModel):
     """
 
     total: float = Field(description="From the parsed request to the answer.")
-    download: float = Field(description="From the first connection to the last byte.")
+    download: float = Field(description="Waiting for a place included, to the last byte.")
     decode: float = Field(description="Waiting for a thread included.")
     embed: float = Field(description="Waiting for the embedder included.")
 

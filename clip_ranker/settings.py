@@ -3,14 +3,21 @@
 from functools import cache
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+ENV_PREFIX = "CLIP_"
 
-def _split(value: object) -> object:
+
+def _split(value: object, info: ValidationInfo) -> object:
+    """A key or a list of hosts that got lost on the way must not open what it was to close."""
     if not isinstance(value, str):
         return value
-    return tuple(part for part in value.replace(",", " ").split() if part)
+    words = tuple(value.replace(",", " ").split())
+    if value and not words:
+        name = f"{ENV_PREFIX}{info.field_name}".upper()
+        raise ValueError(f"{name} holds nothing but separators: give it entries, or leave it empty")
+    return words
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -21,7 +28,7 @@ class Settings(BaseSettings):
     """Read once per process, immutable. The description of each field is its documentation."""
 
     model_config = SettingsConfigDict(
-        env_prefix="CLIP_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     model: str = Field(

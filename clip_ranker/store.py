@@ -14,6 +14,11 @@ from clip_ranker.images import Preprocess
 
 FORMAT = 2
 """Raised when an older service could not feed what a newer import stores."""
+RECIPE = 1
+"""Raised when an import makes another graph of the same weights: importing again then replaces it.
+
+The service takes graphs of any recipe.
+"""
 GRAPH = "model.onnx"
 WEIGHTS = ".data"
 """Behind the graph's name: the file of its weights."""
@@ -71,14 +76,14 @@ def load(name: str) -> StoredModel:
 
 
 def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
-    """Tag of the newest model of that name if it has these weights and this preprocessing."""
+    """Tag of the newest model of that name if an import of these weights would make it again."""
     try:
         stored = load(name)
     except ModelNotFoundError:
         return None
-    if (stored.digest, stored.preprocess) != (digest, preprocess):
-        return None
-    return str(bentoml.models.get(name).tag)
+    newest = bentoml.models.get(name)
+    made = (stored.digest, stored.preprocess, newest.info.metadata.get("recipe"))
+    return str(newest.tag) if made == (digest, preprocess, RECIPE) else None
 
 
 def save(
@@ -100,6 +105,7 @@ def save(
     """
     metadata = {
         "format": FORMAT,
+        "recipe": RECIPE,
         "preprocess": dataclasses.asdict(preprocess)
         | {"mean": list(preprocess.mean), "std": list(preprocess.std)},
         "dim": dim,

@@ -14,6 +14,8 @@ from clip_ranker.boxes import Item, Reader
 
 MOST_LEVELS = 8
 """Of pictures within pictures; phones use two."""
+MOST_TRACKS = 8
+"""A film has one, one more for its alpha, and perhaps sound."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ def unfold(data: bytes) -> Unfolded:
     file = memoryview(data)
     primary, items = boxes.items(file)
     known: dict[int, Unfolded] = {}
+    budget = av1.Budget()
 
     def visit(number: int, level: int) -> Unfolded:
         if level > MOST_LEVELS or number not in items:
@@ -45,7 +48,7 @@ def unfold(data: bytes) -> Unfolded:
         if number not in known:
             item = items[number]
             parts = [visit(part, level + 1) for part in item.parts]
-            own = _own_px(item)
+            own = _own_px(item, budget)
             known[number] = Unfolded(
                 max([own, *(part.largest_px for part in parts)]),
                 own + sum(part.total_px for part in parts),
@@ -53,17 +56,19 @@ def unfold(data: bytes) -> Unfolded:
         return known[number]
 
     found = [visit(primary, 0)] if primary else []
-    found += [Unfolded(px, px) for px in map(av1.pixels, _first_samples(file))]
+    for sample in _first_samples(file):
+        px = av1.pixels(sample, budget)
+        found.append(Unfolded(px, px))
     if not found:
         raise ValueError("there is no picture")
     return Unfolded(max(one.largest_px for one in found), sum(one.total_px for one in found))
 
 
-def _own_px(item: Item) -> int:
+def _own_px(item: Item, budget: av1.Budget) -> int:
     if item.kind == b"hvc1":
         return item.claimed_px  # libheif decodes no other size
     if item.kind == b"av01":
-        return max(item.claimed_px, av1.pixels(memoryview(item.data)))
+        return max(item.claimed_px, av1.pixels(memoryview(item.data), budget))
     if item.kind == b"iden":
         return item.claimed_px
     if item.kind in (b"grid", b"iovl"):
@@ -81,15 +86,31 @@ def _canvas_px(item: Item) -> int:
 
 
 def _first_samples(file: memoryview) -> list[memoryview]:
-    """Of every track, the first picture; an AVIF file may be a film."""
-    found = []
-    for table in boxes.within(file, b"moov", b"trak", b"mdia", b"minf", b"stbl"):
-        sizes = [max(_word(body, 1), _word(body, 3)) for body in boxes.within(table, b"stsz")]
-        for kind, wide in ((b"stco", 4), (b"co64", 8)):
-            for body in boxes.within(table, kind):
-                offset = Reader(body[8:]).take(wide)
-                found.append(file[offset : offset + max(sizes, default=0)])
-    return found
+    """Of every track that libavif reads, the first picture: an AVIF file may be a film.
+
+    HEIC files have tracks too, of phones that take bursts; libheif leaves them alone.
+    """
+    moov = boxes.only(file, b"moov")
+    tracks = [] if moov is None else list(boxes.within(moov, b"trak"))
+    if len(tracks) > MOST_TRACKS:
+        raise ValueError("a box has more tracks than anybody writes")
+    tables = [boxes.only(track, b"mdia", b"minf", b"stbl") for track in tracks]
+    return [_first_sample(file, table) for table in tables if table and _is_av1(table)]
+
+
+def _is_av1(table: memoryview) -> bool:
+    kinds = boxes.only(table, b"stsd")
+    return kinds is not None and any(kind == b"av01" for kind, _ in boxes.children(kinds[8:]))
+
+
+def _first_sample(file: memoryview, table: memoryview) -> memoryview:
+    sizes = boxes.needed(table, b"stsz")
+    near, far = boxes.only(table, b"stco"), boxes.only(table, b"co64")
+    places = near or far
+    if not places or (near and far):
+        raise ValueError("a box has its pictures in no place, or in two")
+    offset = Reader(places[8:]).take(4 if near else 8)
+    return file[offset : offset + max(_word(sizes, 1), _word(sizes, 3))]
 
 
 def _word(body: memoryview, number: int) -> int:

@@ -249,7 +249,7 @@ def test_the_page_as_typed_from_top_to_bottom(vps: Vps) -> None:
     (rank,) = (start for start in EXPECTED if "/rank" in start)
     _type(vps, next(text for text in typed if text.startswith(rank)), EXPECTED[rank])
     (text,) = (c.text for c in commands(ROOT / "docs/operations.md") if "docker logs" in c.text)
-    _type(vps, text, '"path":"rank"')
+    _type(vps, text, '"path":"/rank"')
 
 
 def _type(vps: Vps, text: str, shown: str | None) -> None:

@@ -1,6 +1,5 @@
 """Real models in a store of their own, a real image server, a real ``bentoml serve``."""
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -10,20 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests import stores
+
 ROOT = Path(__file__).parent.parent
 
-
-def _store_folder() -> Path:
-    """Models of an older import must not pass for those of this one."""
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "clip_ranker").rglob("*.py")):
-        if path.parent.name == "importing" or path.name in ("store.py", "images.py"):
-            digest.update(path.read_bytes())
-    return ROOT / ".cache" / f"store-{digest.hexdigest()[:12]}"
-
-
 # Before anything imports bentoml, which reads them once.
-os.environ["BENTOML_HOME"] = str(_store_folder())
+os.environ["BENTOML_HOME"] = str(ROOT / ".cache" / f"store-{stores.digest()}")
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 
 from tests.image_server import ImageServer

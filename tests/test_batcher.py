@@ -5,6 +5,7 @@ import pytest
 
 from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
+from clip_ranker.lanes import Lane, Waiting
 
 
 class Recorder:
@@ -31,16 +32,19 @@ class Recorder:
         return vectors
 
 
-def picture(value: int) -> Pixels:
-    return np.full((2, 2, 3), value, np.uint8)
+def put(batcher: Batcher, lane: Lane, value: int) -> Waiting[Pixels, Embedding]:
+    picture = np.full((2, 2, 3), value, np.uint8)
+    waiting: Waiting[Pixels, Embedding] = Waiting(picture, asyncio.Future())
+    batcher.waitlist.put(lane, waiting)
+    return waiting
 
 
 async def embed_all(
     batcher: Batcher, values: list[int], *, early: bool = False, background: bool = False
 ) -> list[float | BaseException]:
     lane = batcher.lane(early=early, background=background)
-    waiting = [batcher.line.put(lane, picture(value)) for value in values]
-    found = await asyncio.gather(*(one.outcome for one in waiting), return_exceptions=True)
+    waiting = [put(batcher, lane, value) for value in values]
+    found = await asyncio.gather(*(one.result for one in waiting), return_exceptions=True)
     return [one if isinstance(one, BaseException) else float(one[0]) for one in found]
 
 
@@ -71,7 +75,7 @@ def test_a_lone_picture_after_a_burst_goes_out_at_once_and_alone() -> None:
         await embed_all(batcher, list(range(50)))
         calls = len(embed.calls)
         lane = batcher.lane()
-        lone = batcher.line.put(lane, picture(7)).outcome
+        lone = put(batcher, lane, 7).result
         for _ in range(3):  # no timer: a few turns of the event loop are enough
             await asyncio.sleep(0)
         assert embed.calls[calls:] == [[7]]
@@ -144,16 +148,16 @@ def test_the_background_waits_for_everything_else_and_goes_in_small_batches() ->
     asyncio.run(scenario())
 
 
-def test_a_picture_adopted_by_an_urgent_lane_is_embedded_once() -> None:
+def test_a_picture_in_an_urgent_lane_too_is_embedded_once() -> None:
     async def scenario() -> None:
         embed = Recorder(slow_s=0.001)
         batcher = Batcher(embed, max_batch_size=2)
         behind, urgent = batcher.lane(background=True), batcher.lane()
-        waiting = [batcher.line.put(behind, picture(value)) for value in range(10)]
-        batcher.line.adopt(urgent, waiting[9])
-        await waiting[9].outcome
+        waiting = [put(batcher, behind, value) for value in range(10)]
+        batcher.waitlist.put(urgent, waiting[9])
+        await waiting[9].result
         assert len(embed.calls) <= 2
-        await asyncio.gather(*(one.outcome for one in waiting))
+        await asyncio.gather(*(one.result for one in waiting))
         assert sorted(value for call in embed.calls for value in call) == list(range(10))
 
     asyncio.run(scenario())

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from bench import pictures
+from bench import pictures, report, targets
 from bench.image_server import HOSTS
 from tests.conftest import ROOT
 
@@ -68,3 +68,41 @@ def test_a_lost_answer_is_a_closed_connection(port: int) -> None:
 def test_a_hanging_host_stays_silent(port: int) -> None:
     with pytest.raises(httpx.ReadTimeout):
         httpx.get(f"http://{HOSTS[1]}:{port}/hang", timeout=0.5, trust_env=False)
+
+
+def _figures(ratios: list[float]) -> targets.Figures:
+    return {"ratio": 1.0, "ratios": ratios, "ours_s": 1.0, "other_s": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "met"),
+    [
+        ([0.99, 1.01] * 5, True),
+        ([1.03, 1.04] * 5, False),  # surely slower
+        ([0.8, 1.4] * 5, False),  # holds 1, and says nothing
+    ],
+)
+def test_no_slower_is_shown_by_a_narrow_interval_alone(ratios: list[float], met: bool) -> None:
+    ((_, row),) = targets.rows({"missed": _figures(ratios)})
+    assert row.met is met
+
+
+def test_a_kept_row_keeps_its_machine(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    report.record({"fifty": _figures([1.0])}, path, "an old machine")
+    lines = report.table(
+        report.record({"late": _figures([0.5])}, path, "a new machine")
+    ).splitlines()
+    assert "a new machine" in lines[2]
+    (kept,) = [line for line in lines if "bare session on the 51" in line]
+    (new,) = [line for line in lines if "300 ms late" in line]
+    assert "[1]" in kept
+    assert "[1]" not in new
+    assert any(line.startswith("[1]") and "an old machine" in line for line in lines)
+
+
+def test_eight_bits_say_when_the_processor_has_vnni(tmp_path: Path) -> None:
+    figures = _figures([0.5]) | {"ours_mb": 1.0, "other_mb": 2.0, "rank": _figures([0.5])}
+    for machine, told in (("avx2, avx512_vnni", True), ("avx2", False)):
+        known = report.record({"int8": figures}, tmp_path / "results.json", machine)
+        assert (", with VNNI |" in report.table(known)) is told

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 
 from clip_ranker.batcher import Batcher, Embedding, Pixels
-from clip_ranker.decoder import Decoder
-from clip_ranker.lanes import Lane
+from clip_ranker.decoder import Decoder, Prepare
+from clip_ranker.lanes import Lane, Waiting
 
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
@@ -43,8 +43,11 @@ class Scenario:
         return prepare
 
     async def embed(self, lane: Lane, name: str, *, first: bool = False) -> Embedding:
-        pixels = await self.decoder.line.put(lane, self.file(name), first=first).outcome
-        return await self.batcher.line.put(lane, pixels, first=first).outcome
+        file: Waiting[Prepare, Pixels] = Waiting(self.file(name), asyncio.Future())
+        self.decoder.waitlist.put(lane, file, first=first)
+        pixels: Waiting[Pixels, Embedding] = Waiting(await file.result, asyncio.Future())
+        self.batcher.waitlist.put(lane, pixels, first=first)
+        return await pixels.result
 
     def start(
         self, lane: Lane, names: str, *, first: bool = False
@@ -82,12 +85,30 @@ def test_no_more_is_decoded_than_the_next_call_takes() -> None:
             _, answer = out = await s.embedder.out.get()
             sizes.append(out[0])
             ready = min(4, left - out[0])
-            await until(lambda: s.batcher.line.waiting(lane) >= ready)  # noqa: B023
+            await until(lambda: s.batcher.waitlist.waiting(lane) >= ready)  # noqa: B023
             assert len(s.decoded) == sum(sizes) + ready
-            assert s.decoder.line.waiting(lane) == len(tasks) - len(s.decoded)
+            assert s.decoder.waitlist.waiting(lane) == len(tasks) - len(s.decoded)
             answer.set_result(None)
         await s.finish(tasks)
         assert sizes[:3] == [1, 4, 4]
+
+    asyncio.run(scenario())
+
+
+def test_all_requests_together_have_two_calls_decoded_and_none_is_left_out() -> None:
+    async def scenario() -> None:
+        s = Scenario(most=4)
+        lanes = [s.batcher.lane() for _ in range(3)]
+        tasks = [task for lane in lanes for task in s.start(lane, "abcdefgh")]
+        size, answer = await s.embedder.out.get()
+        await until(lambda: len(s.decoded) >= 8 + size)
+        assert s.batcher.waitlist.waiting_in_all() == 8
+        late = s.batcher.lane()
+        tasks += s.start(late, "xyz")
+        await until(lambda: s.batcher.waitlist.waiting(late) > 0)
+        assert s.batcher.waitlist.waiting(late) == 1
+        answer.set_result(None)
+        await s.finish(tasks)
 
     asyncio.run(scenario())
 
@@ -96,16 +117,17 @@ def test_one_of_each_request_is_decoded_in_turn_and_its_photo_before_all() -> No
     async def scenario() -> None:
         s = Scenario(most=16, threads=1)
         held = threading.Event()
-        hold = s.decoder.line.put(s.batcher.lane(), lambda: held.wait() and PIXELS)
+        hold: Waiting[Prepare, Pixels] = Waiting(lambda: held.wait() and PIXELS, asyncio.Future())
+        s.decoder.waitlist.put(s.batcher.lane(), hold)
         many, few = s.batcher.lane(), s.batcher.lane()
         tasks = s.start(many, "abcdef") + s.start(few, "x")
         await asyncio.sleep(0)
         tasks += s.start(few, "P", first=True)
         await asyncio.sleep(0)
         held.set()
-        await hold.outcome
+        await hold.result
         await s.finish(tasks)
-        assert "".join(s.decoded) == "aPbxcdef"
+        assert "".join(s.decoded) == "Paxbcdef"
 
     asyncio.run(scenario())
 

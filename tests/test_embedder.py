@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from clip_ranker import embedder as embedder_module
 from clip_ranker.batcher import Embedding, Pixels
 from clip_ranker.embedder import DISPATCHER_LESSONS, Embedder
 from clip_ranker.errors import EmbedderUnavailableError
@@ -120,6 +121,43 @@ def test_a_hung_process_is_killed_and_calls_are_refused_meanwhile(remote: Remote
         await embedder.close()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("pictures", "one_picture_s", "limit_s"),
+    [
+        (1, 0.07, 10),
+        (16, 0.07, 10),
+        (16, 0.15, 12),  # five times
+        (16, 0.2, 14),
+        (16, 0.43, 14),
+        (16, 0.5, 16),  # twice
+        (256, 0.07, 256 * 0.07 * 2),
+    ],
+)
+def test_a_call_counts_as_hung_in_time_for_an_answer_but_not_on_a_slow_machine(
+    pictures: int, one_picture_s: float, limit_s: float
+) -> None:
+    expected_s = pictures * one_picture_s
+    assert embedder_module.hung_after_s(expected_s, 10) == pytest.approx(limit_s)
+    assert embedder_module.hung_after_s(expected_s, 60) == 60
+
+
+def test_a_large_batch_that_hangs_is_not_waited_for_longer_than_an_answer_may_take(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(embedder_module, "ANSWERED_WITHIN_S", 0.5)
+
+    async def scenario() -> None:
+        embedder = await started(remote)
+        embedder._one_picture_s = 0.01
+        remote.hangs = True
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(np.repeat(ONE, 16, axis=0))
+        await embedder.close()
+
+    asyncio.run(scenario())
+    assert "no answer in 0.5 s" in caplog.text  # not 0.8
 
 
 def test_one_call_at_a_time(remote: Remote) -> None:

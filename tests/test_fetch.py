@@ -15,6 +15,7 @@ import pytest
 
 from clip_ranker import dead_hosts
 from clip_ranker import fetch as fetch_module
+from clip_ranker.asker import ENOUGH_SILENCES, Asker
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,
@@ -143,39 +144,6 @@ def test_a_name_that_leads_nowhere_is_looked_up_once(addresses: list[str]) -> No
 
     asyncio.run(scenario())
     assert asked == ["a.test"]
-
-
-def test_a_dead_host_is_asked_again_soon(
-    server: RawServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(dead_hosts, "FORGOTTEN_AFTER_S", 0.3)
-    server.says("/", PICTURE)
-
-    async def scenario(fetcher: Fetcher) -> None:
-        hosts = fetcher._transport._pool._network_backend._dead_hosts  # type: ignore[attr-defined]
-        for _ in range(dead_hosts.ENOUGH_FAILURES):
-            with pytest.raises(OSError, match="dead"):
-                async with hosts.connecting("127.0.0.1", server.port):
-                    raise OSError("dead")
-        with pytest.raises(DownloadFailedError):
-            await get(fetcher, server, "/")
-        await asyncio.sleep(0.4)
-        assert await get(fetcher, server, "/") == b"picture"
-
-    run(server, scenario)
-
-
-def test_a_host_that_hangs_is_not_dead_for_who_gave_up_early() -> None:
-    async def scenario() -> None:
-        hosts = dead_hosts.DeadHosts()
-        for _ in range(10):
-            with suppress(asyncio.CancelledError):
-                async with hosts.connecting("a.test", 80):
-                    raise asyncio.CancelledError
-        async with hosts.connecting("a.test", 80):
-            pass
-
-    asyncio.run(scenario())
 
 
 @pytest.mark.parametrize(
@@ -340,9 +308,9 @@ def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServ
         async def resolve(_: str, __: int) -> list[str]:
             return ["127.0.0.1"]
 
-        async def ask(host: str, path: str, request: str) -> bytes:
+        async def ask(host: str, path: str, asker: Asker) -> bytes:
             url = f"http://{host}:{server.port}{path}"
-            async with fetcher.fetch(url, request=request) as body:
+            async with fetcher.fetch(url, asker=asker) as body:
                 return body
 
         names = [f"{number}.test" for number in range(50)]
@@ -352,15 +320,48 @@ def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServ
             download_timeout_s=30,
         )
         fetcher = Fetcher(settings, resolve=resolve)
-        greedy = [asyncio.ensure_future(ask(name, "/slow", "greedy")) for name in names]
+        one = Asker()
+        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
         async with asyncio.timeout(10):
-            assert await ask("0.test", "/", "modest") == b"picture"
+            assert await ask("0.test", "/", Asker()) == b"picture"
             # Two that ask at the same time share what there is, whoever came first.
-            late = asyncio.gather(*(ask(name, "/", "late") for name in names))
+            other = Asker()
+            late = asyncio.gather(*(ask(name, "/", other) for name in names))
             assert set(await late) == {b"picture"}
         for task in greedy:
             task.cancel()
         await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
+
+
+def test_a_host_that_keeps_silent_is_given_up_on_by_the_one_request_it_lets_down(
+    server: RawServer,
+) -> None:
+    server.acts["/silent"] = until_closed
+    server.says("/", PICTURE)
+
+    async def main() -> None:
+        fetcher = Fetcher(
+            Settings(allow_private_hosts=(f"127.0.0.1:{server.port}",), download_timeout_s=0.3)
+        )
+
+        async def ask(path: str, asker: Asker) -> bytes:
+            async with fetcher.fetch(f"http://127.0.0.1:{server.port}{path}", asker=asker) as body:
+                return body
+
+        async def asked(paths: list[str], asker: Asker) -> int:
+            before = len(server.requests)
+            for path in paths:
+                with pytest.raises(TimedOutError):
+                    await ask(path, asker)
+            return len(server.requests) - before
+
+        let_down, heard = Asker(), Asker()
+        assert await asked(["/silent"] * 9, let_down) == 2 * -(-ENOUGH_SILENCES // 2)
+        assert await ask("/", heard) == b"picture"
+        assert await asked(["/silent"] * 3, heard) == 6
         await fetcher.close()
 
     asyncio.run(main())
@@ -371,13 +372,14 @@ def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
         slots = Slots(5)
         order: list[str] = []
         go = asyncio.Event()
+        askers = {"a": Asker(), "b": Asker(), "c": Asker(), "p": Asker(background=True)}
 
         async def hold(request: str, host: str) -> None:
-            async with slots.hold(request, host):
+            async with slots.hold(askers[request], host):
                 order.append(request + host)
                 await go.wait()
 
-        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "c1"]
+        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "p3", "c1"]
         tasks = [asyncio.ensure_future(hold(*one)) for one in wanted]
         for _ in range(5):
             await asyncio.sleep(0)
@@ -386,26 +388,47 @@ def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
         await asyncio.gather(*tasks)
         assert sorted(order) == sorted(wanted)
         assert order[5] == "c1"  # holds nothing when a place is free
+        assert order[-1] == "p3"  # nobody waits for it
 
     asyncio.run(main())
 
 
-def test_there_are_no_more_places_than_there_are() -> None:
+async def settle() -> None:
+    """Lets every task go on until it waits for something."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_there_are_no_more_places_than_there_are_and_they_come_back() -> None:
     async def main() -> None:
         slots = Slots(3)
-        inside = 0
+        inside: list[str] = []
 
         async def hold(name: str) -> None:
-            nonlocal inside
-            async with slots.hold(name, name):
-                inside += 1
+            async with slots.hold(Asker(), name):
+                inside.append(name)
                 await asyncio.Event().wait()
 
-        tasks = [asyncio.ensure_future(hold(name)) for name in "abcdef"]
-        await asyncio.wait(tasks, timeout=0.1)
-        assert inside == 3
+        def begin(names: str) -> list[asyncio.Task[None]]:
+            return [asyncio.create_task(hold(name)) for name in names]
+
+        tasks = begin("abcdef")
+        await settle()
+        assert inside == ["a", "b", "c"]
+        tasks[0].cancel()  # has a place
+        tasks[3].cancel()  # waits for one
+        await settle()
+        assert inside == ["a", "b", "c", "e"]
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        inside.clear()
+        tasks = begin("abcd")
+        await settle()
+        assert inside == ["a", "b", "c"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     asyncio.run(main())
 
@@ -434,7 +457,7 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
-    monkeypatch.setattr(fetch_module, "BIG_BODIES", 2)
+    monkeypatch.setattr(fetch_module, "BIG_BODIES", 3)  # of which one host gets two
     server.says("/big", OK + b"\r\n" + b"x" * 500)
     server.says("/small", OK + b"\r\n" + b"x" * 50)
 
@@ -456,6 +479,45 @@ def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
 
     # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
     run(server, scenario, download_timeout_s=0.3)
+
+
+def test_a_request_of_slow_big_bodies_leaves_a_place_for_another_one(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    big = OK + b"Content-Length: 500\r\n\r\n" + b"x" * 400
+    server.acts["/slow"] = lambda connection: (connection.sendall(big), until_closed(connection))
+    server.says("/big", big + b"x" * 100)
+    server.says("/small", PICTURE)
+
+    async def main() -> None:
+        async def resolve(_: str, __: int) -> list[str]:
+            return ["127.0.0.1"]
+
+        async def ask(host: str, path: str, asker: Asker) -> bytes:
+            url = f"http://{host}:{server.port}{path}"
+            async with fetcher.fetch(url, asker=asker) as body:
+                return body
+
+        names = [f"{number}.test" for number in range(2 * fetch_module.BIG_BODIES)]
+        settings = Settings(
+            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
+            download_timeout_s=30,
+        )
+        fetcher = Fetcher(settings, resolve=resolve)
+        one = Asker()
+        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
+        async with asyncio.timeout(10):
+            while len(server.requests) < len(names):
+                await ask("0.test", "/small", Asker())
+            await ask("0.test", "/small", Asker())
+            assert len(await ask("0.test", "/big", Asker())) == 500
+        for task in greedy:
+            task.cancel()
+        await asyncio.gather(*greedy, return_exceptions=True)
+        await fetcher.close()
+
+    asyncio.run(main())
 
 
 def test_a_big_body_that_stalls_after_its_wait_is_cut_at_the_deadline(

@@ -5,28 +5,28 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_ranker.batcher import Batcher, Embedding, Pixels
-from clip_ranker.flights import Flight, Flights
-from clip_ranker.lanes import Lane, Line
+from clip_ranker.asker import Asker
+from clip_ranker.batcher import Embedding, Pixels
+from clip_ranker.flights import MOST_KEPT, Flight, Flights
+from clip_ranker.job import Job
+from clip_ranker.lanes import Lane, Waitlist
+from clip_ranker.stages import StageClock
 
 VECTOR = np.ones(4, np.float32)
-
-
-async def embed(pixels: Pixels) -> Embedding:
-    return np.ones((len(pixels), 4), np.float32)
 
 
 class Work:
     """Counts how often it is begun, finished and cancelled."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, begun: bool = True) -> None:
+        self._has_begun = begun
         self.begun = self.finished = self.cancelled = 0
         self.go = asyncio.Event()
         self.fails: Exception | None = None
 
     async def __call__(self, flight: Flight) -> Embedding:
         self.begun += 1
-        flight.begun = True
+        flight.begun = self._has_begun
         try:
             await self.go.wait()
         except asyncio.CancelledError:
@@ -38,15 +38,20 @@ class Work:
         return VECTOR
 
 
+def job(*, background: bool = False) -> Job:
+    lane = Lane(4, background=background)
+    return Job(lane, Asker(background), StageClock(), asyncio.Semaphore(9), 768)
+
+
 async def join(
     flights: Flights,
     key: str,
-    lane: Lane,
+    asks: Job,
     work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
     *,
-    late: bool = False,
+    first: bool = False,
 ) -> Embedding:
-    with flights.join(key, lane, work, finish=lambda: late) as flight:
+    with flights.join(key, asks, work, first=first) as flight:
         return await flight.land()
 
 
@@ -58,16 +63,16 @@ async def settle() -> None:
 def test_the_same_key_is_worked_on_once_and_again_later() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
-        lane = Batcher(embed, max_batch_size=4).lane()
-        waiting = [asyncio.ensure_future(join(flights, "a", lane, work)) for _ in range(5)]
-        other = asyncio.ensure_future(join(flights, "b", lane, work))
+        asks = job()
+        waiting = [asyncio.ensure_future(join(flights, "a", asks, work)) for _ in range(5)]
+        other = asyncio.ensure_future(join(flights, "b", asks, work))
         await settle()
         assert work.begun == 2
         assert "a" in flights
         work.go.set()
         assert all(vector is VECTOR for vector in await asyncio.gather(*waiting, other))
         assert "a" not in flights
-        await join(flights, "a", lane, work)
+        await join(flights, "a", asks, work)
         assert work.begun == 3
 
     asyncio.run(scenario())
@@ -76,11 +81,11 @@ def test_the_same_key_is_worked_on_once_and_again_later() -> None:
 def test_everyone_gets_the_failure() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
-        lane = Batcher(embed, max_batch_size=4).lane()
+        asks = job()
         work.fails = ValueError("broken")
         work.go.set()
         found = await asyncio.gather(
-            *(join(flights, "a", lane, work) for _ in range(3)), return_exceptions=True
+            *(join(flights, "a", asks, work) for _ in range(3)), return_exceptions=True
         )
         assert [type(error) for error in found] == [ValueError] * 3
         assert work.begun == 1
@@ -91,8 +96,8 @@ def test_everyone_gets_the_failure() -> None:
 def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
-        lane = Batcher(embed, max_batch_size=4).lane()
-        first, second = (asyncio.ensure_future(join(flights, "a", lane, work)) for _ in range(2))
+        asks = job()
+        first, second = (asyncio.ensure_future(join(flights, "a", asks, work)) for _ in range(2))
         await settle()
         first.cancel()
         await settle()
@@ -101,7 +106,7 @@ def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
         await settle()
         assert work.cancelled == 1
         work.go.set()
-        assert await join(flights, "a", lane, work) is VECTOR  # not the cancelled flight
+        assert await join(flights, "a", asks, work) is VECTOR  # not the cancelled flight
         assert work.begun == 2
 
     asyncio.run(scenario())
@@ -110,24 +115,41 @@ def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
 @pytest.mark.parametrize("begun", [True, False])
 def test_what_has_begun_is_finished_after_a_deadline(begun: bool) -> None:
     async def scenario() -> None:
-        flights, work = Flights(), Work()
-        lane = Batcher(embed, max_batch_size=4).lane()
-
-        async def start(flight: Flight) -> Embedding:
-            try:
-                return await work(flight)
-            finally:
-                flight.begun = begun
-
-        late = asyncio.ensure_future(join(flights, "a", lane, start, late=True))
+        flights, work, late, other = Flights(), Work(begun=begun), job(), job()
+        late.late = True
+        leaving = [asyncio.ensure_future(join(flights, "a", one, work)) for one in (late, other)]
         await settle()
-        flight = flights._flights["a"]
-        flight.begun = begun
-        late.cancel()
-        await settle()
+        for one in leaving:  # the last to leave is not late
+            one.cancel()
+            await settle()
         work.go.set()
         await settle()
         assert (work.finished, work.cancelled) == ((1, 0) if begun else (0, 1))
+        assert "a" not in flights
+
+    asyncio.run(scenario())
+
+
+def test_only_so_many_are_finished_that_nobody_waits_for() -> None:
+    async def scenario() -> None:
+        flights, work, late = Flights(), Work(), job()
+        late.late = True
+        leaving = [
+            asyncio.ensure_future(join(flights, str(n), late, work)) for n in range(MOST_KEPT + 9)
+        ]
+        await settle()
+        for one in leaving:
+            one.cancel()
+        await settle()
+        assert work.cancelled == 9
+        again = asyncio.ensure_future(join(flights, "0", job(), work))  # leaves room for one
+        one_more = asyncio.ensure_future(join(flights, "new", late, work))
+        await settle()
+        one_more.cancel()
+        work.go.set()
+        await again
+        await settle()
+        assert (work.begun, work.finished) == (MOST_KEPT + 10, MOST_KEPT + 1)
 
     asyncio.run(scenario())
 
@@ -135,8 +157,8 @@ def test_what_has_begun_is_finished_after_a_deadline(begun: bool) -> None:
 def test_closing_leaves_no_task_behind() -> None:
     async def scenario() -> None:
         flights, work = Flights(), Work()
-        lane = Batcher(embed, max_batch_size=4).lane()
-        waiting = asyncio.ensure_future(join(flights, "a", lane, work))
+        asks = job()
+        waiting = asyncio.ensure_future(join(flights, "a", asks, work))
         await settle()
         await flights.close()
         with pytest.raises(asyncio.CancelledError):
@@ -146,31 +168,32 @@ def test_closing_leaves_no_task_behind() -> None:
     asyncio.run(scenario())
 
 
-def test_a_request_pulls_what_is_prefetched_out_of_the_background_at_every_stage() -> None:
+@pytest.mark.parametrize("background", [True, False])
+def test_what_another_asked_for_first_waits_in_the_lanes_of_both(background: bool) -> None:
     async def scenario() -> None:
-        decoding: Line[str, Pixels] = Line(lambda: None)
-        embedding: Line[Pixels, Embedding] = Line(lambda: None)
-        behind, urgent = Lane(4, background=True), Lane(4)
+        decoding: Waitlist[str, Pixels] = Waitlist(lambda: None)
+        embedding: Waitlist[Pixels, Embedding] = Waitlist(lambda: None)
+        crowd, asks = job(background=background), job()
         pixels = np.zeros((2, 2, 3), np.uint8)
 
         async def work(flight: Flight) -> Embedding:
-            decoded = await flight.stand_in(decoding, "file")
-            return await flight.stand_in(embedding, decoded)
+            return await flight.stand_in(embedding, await flight.stand_in(decoding, "file"))
 
         flights = Flights()
-        waiting = [asyncio.ensure_future(join(flights, key, behind, work)) for key in "abc"]
+        waiting = [asyncio.ensure_future(join(flights, key, crowd, work)) for key in "abc"]
         await settle()
-        waiting.append(asyncio.ensure_future(join(flights, "c", urgent, work)))
+        waiting.append(asyncio.ensure_future(join(flights, "c", asks, work, first=True)))
         await settle()
-        # Of the front alone, as nothing of the background is taken beside it.
-        stages: tuple[tuple[Line[Any, Any], Any], ...] = (
+        assert not crowd.asker.background
+        stages: tuple[tuple[Waitlist[Any, Any], Any], ...] = (
             (decoding, pixels),
             (embedding, VECTOR),
         )
-        for line, outcome in stages:
-            ((lane, one),) = line.take(9, lambda _: 9)
-            assert lane is urgent
-            one.settle(outcome)
+        for waitlist, result in stages:
+            # Of its own lane although that has no room: it is the first there.
+            ((lane, one),) = waitlist.take(9, lambda _: 0)
+            assert lane is asks.lane
+            one.settle(result)
             await settle()
         assert await waiting[2] is VECTOR
         assert await waiting[3] is VECTOR

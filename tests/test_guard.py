@@ -283,6 +283,43 @@ def test_a_resolver_that_hangs_costs_the_deadline_and_no_more() -> None:
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize(
+    ("code", "blocks"),
+    [
+        (socket.EAI_NONAME, True),
+        (socket.EAI_NODATA, True),
+        (socket.EAI_AGAIN, False),
+        (socket.EAI_FAIL, False),
+        (socket.EAI_MEMORY, False),
+        (socket.EAI_SYSTEM, False),
+    ],
+)
+def test_only_a_name_that_does_not_exist_is_blocked(
+    code: int, blocks: bool, public: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up, faults = socket.getaddrinfo, [code]
+
+    def troubled(_: str, *rest: object, **options: object) -> object:
+        if faults:
+            raise socket.gaierror(faults.pop(), "trouble")
+        return look_up("127.0.0.1", *rest, **options)
+
+    async def scenario() -> bytes:
+        fetcher = Fetcher(Settings(**admit(public)))
+        try:
+            async with fetcher.fetch(f"http://pictures.test:{public.port}/") as body:
+                return body
+        finally:
+            await fetcher.close()
+
+    monkeypatch.setattr(socket, "getaddrinfo", troubled)
+    if blocks:
+        with pytest.raises(UrlBlockedError, match=BLOCKED_ADDRESS):
+            asyncio.run(scenario())
+    else:
+        assert asyncio.run(scenario()) == b"picture"  # at the second attempt
+
+
 @pytest.fixture(scope="module")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("certificates"))

@@ -10,7 +10,8 @@ from clip_ranker.cli.inputs import FILE, read_picture
 from clip_ranker.cli.show import Advance
 from clip_ranker.encoder import Encoder
 from clip_ranker.flights import Flight
-from clip_ranker.pictures import Job, Pictures
+from clip_ranker.job import Job
+from clip_ranker.pictures import Pictures
 from clip_ranker.ranker import Ranking
 from clip_ranker.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings

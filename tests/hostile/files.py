@@ -197,6 +197,9 @@ def hostile_boxes() -> dict[str, bytes]:
     nowhere = heif.file([picture], "AVIF")
     size = len(nowhere)
     many = struct.pack(">HHHH", 9, 0, 0, 60_000)
+    crumbs = replace(picture, data=picture.data + b"\x12\0" * 5_000)
+    headers = replace(picture, data=picture.data + b"\x0a\xff\x01\0\x0f" + bytes(253))
+    place = 36  # behind ftyp and the head of mdat
     return {
         "item of whole files": heif.file([picture], "AVIF", extents=many + whole_file * 60_000),
         "extents of no bytes": heif.file([picture], "AVIF", extents=many, extent_sizes=b"\0\0"),
@@ -207,4 +210,29 @@ def hostile_boxes() -> dict[str, bytes]:
         "picture of nothing": heif.file([heif.grid(1, 1, (64, 64), places=(7,))]),
         "picture of another kind": heif.file([replace(picture, kind=b"unci")]),
         "crumbs": heif.file([replace(picture, data=picture.data + b"\x12\0" * 20_000)], "AVIF"),
+        "crumbs in every layer": heif.file(
+            [heif.grid(1, 3, (64, 64), places=(1, 2, 3)), *[crumbs] * 3], "AVIF"
+        ),
+        "crumbs in every track": heif.film(crumbs, tracks=3, kind="AVIF"),
+        "crumbs in item and track": heif.film(crumbs, heif.file([crumbs], "AVIF")),
+        "long sequence headers": heif.file(
+            [heif.grid(2, 150, (64, 64), places=tuple(range(1, 301))), *[headers] * 300], "AVIF"
+        ),
+        "track in 1,500 places": heif.film(
+            crumbs, tables=[heif.offset_table(place)] * 1500, kind="AVIF"
+        ),
+        "track in two kinds of places": heif.film(
+            picture,
+            tables=[heif.full_box(b"co64", 0, struct.pack(">IQ", 1, place))],
+            kind="AVIF",
+        ),
+        "track in no place": heif.film(picture, kind="AVIF").replace(b"stco", b"free"),
+        "track of two sizes": heif.film(
+            picture, tables=[heif.full_box(b"stsz", 0, bytes(8))], kind="AVIF"
+        ),
+        "very many tracks": heif.film(picture, tracks=1000, kind="AVIF"),
+        "two films": heif.film(picture, heif.film(picture, kind="AVIF")),
+        "very many uses of a size": heif.file(
+            [replace(picture, properties=picture.properties * 100)] * 60, "AVIF"
+        ),
     }

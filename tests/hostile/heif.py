@@ -88,10 +88,20 @@ def same_as(place: int, claimed: tuple[int, int]) -> Item:
 
 def alpha_of(place: int, picture: Item) -> Item:
     """The same picture as the alpha plane of another item."""
-    kind = full_box(b"auxC", 0, b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
+    return belongs_to(place, picture, "urn:mpeg:mpegB:cicp:systems:auxiliary:alpha")
+
+
+def belongs_to(place: int, picture: Item, use: str) -> Item:
+    """The same picture as an auxiliary one of another item."""
+    kind = full_box(b"auxC", 0, use.encode() + b"\0")
     return replace(
         picture, properties=(*picture.properties, kind), inputs=(place,), reference=b"auxl"
     )
+
+
+def tone_map(base: int, gain: int, claimed: tuple[int, int]) -> Item:
+    """Brighter than its base by a gain map (ISO 21496-1); nothing shows it but screens that can."""
+    return Item(b"tmap", bytes(62), (size(*claimed),), (base, gain))
 
 
 def file(
@@ -139,3 +149,68 @@ def file(
         ),
         box(b"idat", data),
     )
+
+
+def film(
+    picture: Item,
+    before: bytes = b"",
+    *,
+    tables: Sequence[bytes] = (),
+    tracks: int = 1,
+    kind: str = "HEIF",
+) -> bytes:
+    """A file with tracks that each show one picture.
+
+    Args:
+        picture: of the track.
+        before: a whole file of items to go first; without, there are only tracks.
+        tables: more boxes of where the pictures of a track lie.
+        tracks: all alike.
+        kind: HEIF or AVIF, as which the file is named when it has only tracks.
+    """
+    brand = {"HEIF": b"msf1\0\0\0\0msf1hevc", "AVIF": b"avis\0\0\0\0avismsf1"}[kind]
+    before = before or box(b"ftyp", brand + b"iso8")
+    width, height = struct.unpack(">II", next(p for p in picture.properties if b"ispe" in p)[12:])
+    entry = box(
+        picture.kind,
+        struct.pack(">6xH16xHHII4xH32xHH", 1, width, height, 72 << 16, 72 << 16, 1, 24, 0xFFFF),
+        picture.properties[0],
+    )
+    media = box(
+        b"stbl",
+        full_box(b"stsd", 0, struct.pack(">I", 1), entry),
+        full_box(b"stts", 0, struct.pack(">III", 1, 1, 1)),
+        full_box(b"stsc", 0, struct.pack(">IIII", 1, 1, 1, 1)),
+        full_box(b"stsz", 0, struct.pack(">III", 0, 1, len(picture.data))),
+        offset_table(len(before) + 8),
+        *tables,
+    )
+    unit = struct.pack(">9I", 1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30)
+    track = box(
+        b"trak",
+        box(
+            b"tkhd",
+            struct.pack(">IIIIII16x", 7, 0, 0, 1, 0, 1),
+            unit,
+            struct.pack(">II", width << 16, height << 16),
+        ),
+        box(
+            b"mdia",
+            full_box(b"mdhd", 0, struct.pack(">IIIII", 0, 0, 1, 1, 0x55C40000)),
+            full_box(b"hdlr", 0, b"\0\0\0\0pict", bytes(13)),
+            box(
+                b"minf",
+                box(b"vmhd", b"\0\0\0\1", bytes(8)),
+                box(b"dinf", full_box(b"dref", 0, struct.pack(">I", 1), box(b"url ", b"\0\0\0\1"))),
+                media,
+            ),
+        ),
+    )
+    times = struct.pack(">IIIIIH10x", 0, 0, 1, 1, 1 << 16, 256)
+    head = full_box(b"mvhd", 0, times, unit, bytes(24), b"\0\0\0\2")
+    return before + box(b"mdat", picture.data) + box(b"moov", head, *[track] * tracks)
+
+
+def offset_table(*places: int) -> bytes:
+    """A box of where the pictures of a track lie in the file."""
+    return full_box(b"stco", 0, struct.pack(f">I{len(places)}I", len(places), *places))

@@ -1,10 +1,12 @@
 """Hostile picture files end as a typed failure, before they cost much."""
 
+import io
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -111,6 +113,75 @@ def test_tiles_are_counted_each(kind: str) -> None:
     found = unfold.unfold(file)
     assert (found.largest_px, found.total_px) == (1000 * 900, 1000 * 900 + 4 * 512 * 512)
     assert images.decode(file, max_pixels=1000 * 900).size == (1000, 900)
+
+
+TILE = heif.coded("HEIF", (512, 512))
+
+
+def phone_photo(rows: int, columns: int, size: tuple[int, int], *more: heif.Item) -> bytes:
+    """A grid of tiles of 512x512, cut at the right and at the bottom."""
+    places = tuple(range(1, rows * columns + 1))
+    grid = heif.grid(rows, columns, size, places=places)
+    return heif.file([grid, *[TILE] * len(places), *more])
+
+
+def ten_bits() -> bytes:
+    buffer = io.BytesIO()
+    grey = np.full((48, 64, 3), 30_000, np.uint16)
+    pillow_heif.from_bytes("RGB;16", (64, 48), grey.tobytes()).save(buffer)
+    assert pillow_heif.open_heif(buffer).info["bit_depth"] == 10
+    return buffer.getvalue()
+
+
+SMALL = heif.coded("HEIF", (64, 64))
+HONEST_HEIC = {
+    "10 bits": (ten_bits(), (64, 48)),
+    "12 megapixels": (phone_photo(6, 8, (4032, 3024)), (4032, 3024)),
+    "48 megapixels": (phone_photo(12, 16, (8064, 6048)), (8064, 6048)),
+    "a depth map": (
+        phone_photo(2, 2, (800, 600), heif.belongs_to(0, SMALL, "urn:mpeg:hevc:2015:auxid:2")),
+        (800, 600),
+    ),
+    "a gain map of tiles": (
+        phone_photo(
+            *(2, 2, (800, 600)),
+            heif.belongs_to(
+                0,
+                heif.grid(1, 2, (600, 450), places=(1, 2)),
+                "urn:com:apple:photo:2020:aux:hdrgainmap",
+            ),
+        ),
+        (800, 600),
+    ),
+    "a gain map for brighter screens": (
+        phone_photo(2, 2, (800, 600), heif.tone_map(0, 6, (800, 600)), SMALL),
+        (800, 600),
+    ),
+    "a film": (heif.film(heif.coded("HEIF", (640, 480)), heif.file([SMALL])), (64, 64)),
+    "a film of many tables": (
+        heif.film(SMALL, heif.file([SMALL]), tables=[heif.offset_table(0)] * 2),
+        (64, 64),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HONEST_HEIC)
+def test_what_phones_write_is_a_picture(name: str) -> None:
+    file, size = HONEST_HEIC[name]
+    assert images.decode(file, max_pixels=files.CAP_PX).size == size
+
+
+def test_a_film_without_a_picture_is_one_only_as_avif() -> None:
+    film = heif.film(heif.coded("AVIF", (64, 64)), kind="AVIF")
+    assert images.decode(film, max_pixels=4096).size == (64, 64)
+    with pytest.raises(NotAnImageError):
+        images.decode(heif.film(SMALL), max_pixels=4096)
+
+
+def test_the_size_inside_every_track_is_found() -> None:
+    large, small = heif.coded("AVIF", (640, 480), (64, 64)), heif.coded("AVIF", (64, 64))
+    for film in (heif.film(large, kind="AVIF"), heif.film(large, heif.file([small], "AVIF"))):
+        assert unfold.unfold(film).largest_px == 640 * 480
 
 
 @pytest.mark.parametrize("name", files.hostile_boxes())

@@ -41,6 +41,16 @@ def test_importing_twice_leaves_one_copy(stored: Callable[[str], str]) -> None:
     assert len([entry for entry in folder.iterdir() if entry.is_dir()]) == 1
 
 
+def test_a_graph_of_another_recipe_is_made_again(
+    stored: Callable[[str], str], tiny: sources.Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = stored("tiny")
+    assert store.find(name, tiny.digest(), tiny.preprocess)
+    monkeypatch.setattr(store, "RECIPE", store.RECIPE + 1)
+    assert store.find(name, tiny.digest(), tiny.preprocess) is None
+    assert store.load(name)  # and served until then
+
+
 def test_a_stored_model_says_how_to_feed_it(stored: Callable[[str], str]) -> None:
     model = store.load(stored("tiny"))
     assert (model.preprocess.height, model.preprocess.width) == (64, 64)

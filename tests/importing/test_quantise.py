@@ -1,21 +1,34 @@
 """8 bits pass when rankings stay what they were, and are refused when they do not."""
 
+import logging
+import re
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
+import bentoml
 import numpy as np
 import onnx
 import pytest
+import torch
+from bentoml.exceptions import NotFound
 from onnx import numpy_helper
+from safetensors.torch import save_file
 
+import import_model
+from clip_ranker import images, store
 from clip_ranker.encoder import Encoder
-from clip_ranker.importing import export, gate, lean, quantise, sources
+from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.importing import export, gate, lean, parity, quantise, sources
 from clip_ranker.importing.errors import ImportRefusedError
-from tests.conftest import ROOT
+from tests.conftest import ROOT, run_import
+
+TINY = str(ROOT / "tests/models/tiny.json")
 
 
 @pytest.fixture(scope="module")
 def tiny() -> sources.Source:
-    return sources.from_open_clip(str(ROOT / "tests/models/tiny.json"), "random")
+    return sources.from_open_clip(TINY, "random")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +60,70 @@ def test_random_weights_pass_and_the_numbers_come_back(
     assert 0.99 <= agreement.worst_cosine < 1
     kinds = {tensor.data_type for tensor in onnx.load(path).graph.initializer}
     assert onnx.TensorProto.INT8 in kinds
+
+
+def test_the_command_stores_what_ranks_as_fp32_does(
+    graph: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "openclip_tiny_random_int8"
+    arguments = ["--model", TINY, "--weights", "random", "--precision", "int8"]
+    with suppress(NotFound):
+        bentoml.models.delete(name)  # of an earlier run
+    ran = run_import(*arguments)
+    assert ran.returncode == 0, ran.stderr
+    assert f"stored {name}:" in ran.stdout
+    measured = bentoml.models.get(name).info.metadata["measured"]
+    assert set(measured) == {"worst_cosine", "top_1", "top_10", "kendall_tau"}
+    model = store.load(name)
+    pictures = np.stack([images.to_pixels(p, model.preprocess) for p in parity.photographs()])
+    in_8_bits, exact = Encoder(model.graph)(pictures), Encoder(graph)(pictures)
+    assert (in_8_bits * exact).sum(axis=1).min() >= gate.BARS.worst_cosine
+    assert np.allclose(in_8_bits @ in_8_bits.T, exact @ exact.T, atol=0.05)
+    with caplog.at_level(logging.ERROR):  # puts back the level that it sets
+        assert import_model.main(arguments) == 0
+    assert f"already in the store: {name}:" in capfd.readouterr().out
+
+
+def test_weights_that_8_bits_ruin_are_refused_by_the_command(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    import open_clip
+
+    torch.manual_seed(0)
+    open_clip.add_model_config(TINY)
+    clip = open_clip.create_model("tiny", pretrained=None)
+    visual = clip.visual
+    norms = [norm for block in visual.transformer.resblocks for norm in (block.ln_1, block.ln_2)]
+    with torch.no_grad():
+        # A channel that is always zero: its huge weights change nothing in float, but all other
+        # weights of their row are lost beside them in steps of 8 bits.
+        for norm in (*norms, visual.ln_post):
+            norm.weight[0] = norm.bias[0] = 0
+        for block in visual.transformer.resblocks:
+            block.attn.in_proj_weight[:, 0] = 1e3
+            block.mlp.c_fc.weight[:, 0] = 1e3
+        visual.proj[0] = 1e3
+    checkpoint = tmp_path / "weights.safetensors"
+    save_file({name: w.contiguous() for name, w in clip.state_dict().items()}, checkpoint)
+    arguments = ["--model", TINY, "--pretrained", str(checkpoint), "--precision", "int8"]
+    with caplog.at_level(logging.ERROR):  # puts back the level that it sets
+        assert import_model.main([*arguments, "--name", "ruined"]) == 1
+    errors = capfd.readouterr().err
+    assert "in 8 bits this model ranks differently" in errors
+    assert "(at least 0.99)" in errors
+    with pytest.raises(ModelNotFoundError):
+        store.load("ruined")
+
+
+def test_the_gate_meets_photographs_that_the_ranges_were_not_fixed_on() -> None:
+    assert 2 * len(quantise.calibration()) <= len(list(parity.photographs()))
+
+
+def test_the_bars_are_told() -> None:
+    page = (ROOT / "docs/models.md").read_text()
+    bars = page[page.index("below any of these bars") :]
+    told = re.findall(r"^\|[^|]*\| ([\d.]+) \|$", bars[: bars.index("## ")], re.M)
+    assert [float(bar) for bar in told] == list(asdict(gate.BARS).values())
 
 
 def test_weights_use_seven_bits(tiny: sources.Source, graph: Path, tmp_path: Path) -> None:
