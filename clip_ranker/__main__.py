@@ -2,6 +2,22 @@
 
 import sys
 
-from clip_ranker.cli import main
+from pydantic import ValidationError
 
-sys.exit(main())
+from clip_ranker.settings import get_settings
+
+
+def _main() -> int:
+    try:
+        get_settings()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = "_".join(["clip", *map(str, fault["loc"])]).upper()
+        sys.stderr.write(f"clip_ranker: {name}: {fault['msg']}\n")
+        return 2
+    from clip_ranker.cli import main  # only now: the request's bounds are settings
+
+    return main()
+
+
+sys.exit(_main())

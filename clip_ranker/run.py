@@ -20,7 +20,7 @@ STARTER_WARNING = """\
 
 WARNING: serving the small starter model (EfficientNet-Lite0), because the OpenCLIP weights are
 neither in the store nor could they be downloaded. Scores are real but much less discerning.
-`python import_model.py --help` tells how to bring the weights; then run again.
+`.venv/bin/python import_model.py --help` tells how to bring the weights; then run again.
 """
 READY = """\
 

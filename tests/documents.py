@@ -12,7 +12,8 @@ PAGES = [
 ]
 DEPLOYMENT = ROOT / "docs" / "deployment.md"
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-PROGRAMS = "bash|cp|curl|docker|docker-compose|git|make|mv|node|npm|npx|pip|python|sh|ssh"
+PROGRAMS = r"(?:\.venv/bin/)?python|bash|cp|curl|docker|docker-compose|git|make|mv|node|npm|npx"
+PROGRAMS += "|pip|sh|ssh"
 INLINE = re.compile(rf"(?<!`)`((?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) [^`]+)`(?!`)")
 
 

@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ import pytest
 
 from clip_ranker import example_pictures
 from clip_ranker.cli import main
+from clip_ranker.fetch import Fetcher
+from clip_ranker.settings import get_settings
+from tests.image_server import ImageServer
 from tests.running import Service
 
 EXAMPLES = example_pictures.FOLDER
@@ -155,6 +160,111 @@ def test_the_sheet_holds_its_pictures_and_nothing_runs_in_it(
     assert not re.search(r"(?:src|href)=.?https?:", page)
 
 
+ANSWERS = {
+    "/page": (200, {}, "<!doctype html>\n<p>Sign in"),
+    "/cut": (200, {}, '{"type":"scored","index":0}\n{"type":"answ'),
+    "/other": (200, {}, '{"type":"answer","answer":{}}\n'),
+    "/list": (200, {}, "[1]\n"),
+    "/moved": (301, {"Location": "https://new.example/rank/stream"}, ""),
+}
+
+
+@pytest.fixture(scope="module")
+def web() -> Iterator[str]:
+    """What else may answer at a URL than the service."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            status, headers, body = ANSWERS[self.path.removesuffix("/rank/stream")]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body.encode())
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize("key", ["鍵", "secret\n", "se cret"])
+def test_a_key_that_no_header_takes_is_not_quoted(
+    listings: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    key: str,
+) -> None:
+    monkeypatch.setenv("CLIP_API_KEY", key)
+    assert main(["rank", PHOTO, str(listings), "--url", "http://localhost:1"]) == 2
+    said = capsys.readouterr().err
+    assert "CLIP_API_KEY" in said
+    assert key.strip() not in said
+
+
+def test_a_setting_out_of_bounds_is_named(listings: Path) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "clip_ranker", "rank", PHOTO, str(listings)],
+        env=os.environ | {"CLIP_EMBED_THREADS": "x"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert re.fullmatch(r"clip_ranker: CLIP_EMBED_THREADS: .*integer.*\n", ran.stderr)
+
+
+def test_the_name_of_a_file_need_not_be_utf_8(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    name = os.fsdecode("猫%.jpg".encode("shift_jis"))
+    (folder / name).write_bytes((EXAMPLES / "cat.jpg").read_bytes())
+    sheet = tmp_path / "sheet.html"
+    assert main(["rank", PHOTO, str(folder), *tiny, "--json", "--html", str(sheet)]) == 0
+    assert answer(capsys)["results"][0]["auction_id"] == "?L%.jpg"
+    assert sheet.read_text().count("data:image/jpeg;base64,") == 2
+    assert main(["rank", PHOTO, str(folder), *tiny]) == 0
+
+
+def test_the_sheet_downloads_no_more_at_once_than_asked(
+    tiny: list[str], images: ImageServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIP_ALLOW_PRIVATE_HOSTS", images.host)
+    get_settings.cache_clear()
+    under_way, most = 0, 0
+    fetch = Fetcher.fetch
+
+    @asynccontextmanager
+    async def counted(*how: Any, **more: Any) -> AsyncIterator[Any]:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        try:
+            async with fetch(*how, **more) as body:
+                yield body
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(Fetcher, "fetch", counted)
+    path = tmp_path / "listings.json"
+    urls = [f"{images.photo('cat')}?{number}" for number in range(6)]
+    path.write_text(json.dumps([{"auction_id": url, "image_url": url} for url in urls]))
+    sheet = tmp_path / "sheet.html"
+    arguments = ["--max-concurrency", "2", "--html", str(sheet)]
+    try:
+        assert main(["rank", PHOTO, str(path), *tiny, *arguments]) == 0
+    finally:
+        get_settings.cache_clear()
+    assert sheet.read_text().count("data:image/jpeg;base64,") == 7
+    assert most == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -172,11 +282,21 @@ def test_the_sheet_holds_its_pictures_and_nothing_runs_in_it(
         (["{photo}", "{empty}"], 1, "holds no picture"),
         (["{photo}", "{wrong}"], 1, "listing 2: image_url: Field required"),
         (["{photo}", "{listings}", "--html", "{folder}/no/where.html"], 1, "cannot be written"),
+        (["{photo}", "{listings}", "--url", "{web}/page"], 1, "no clip-ranker .*<!doctype html>"),
+        (["{photo}", "{listings}", "--url", "{web}/cut"], 1, "in the middle of its answer"),
+        (["{photo}", "{listings}", "--url", "{web}/other"], 1, "another version: results"),
+        (["{photo}", "{listings}", "--url", "{web}/list"], 1, "no clip-ranker"),
+        (
+            ["{photo}", "{listings}", "--url", "{web}/moved"],
+            1,
+            "it redirects to https://new.example: give that as --url",
+        ),
     ],
 )
 def test_says_what_is_wrong(
     tiny: list[str],
     listings: Path,
+    web: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
@@ -191,6 +311,7 @@ def test_says_what_is_wrong(
         "folder": EXAMPLES,
         "empty": tmp_path / "empty",
         "wrong": tmp_path / "wrong.json",
+        "web": web,
     }
     filled = [argument.format(**places) for argument in arguments]
     if "--url" not in filled and "--model" not in filled:

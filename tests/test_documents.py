@@ -18,7 +18,16 @@ import clip_ranker
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError
 from clip_ranker.example_pictures import FOLDER
-from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.schema import (
+    Candidate,
+    Failure,
+    Meta,
+    PrefetchRequest,
+    PrefetchResponse,
+    RankRequest,
+    Result,
+    TimingMs,
+)
 from clip_ranker.web.openapi import document
 from tests.conftest import IMPORTS
 from tests.documents import DEPLOYMENT, PAGES, ROOT, Command, commands, fences
@@ -35,13 +44,13 @@ ELSEWHERE = {
     "(cd clients/typescript && npm ci && npm pack)": "tests/clients/test_documents.py",
     "npm run check": "tests/clients/test_node.py",
     "npm run bundle": "tests/clients/test_node.py",
-    "python import_model.py  ": "tests/test_documents.py",
-    "python import_model.py --precision int8": "tests/test_documents.py",
-    "python import_model.py --weights random": "tests/conftest.py",
+    ".venv/bin/python import_model.py  ": "tests/test_documents.py",
+    ".venv/bin/python import_model.py --precision int8": "tests/test_documents.py",
+    ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
 }
 """Commands that need another test than the one below."""
 NOT_RUN = {
-    "python import_model.py --pretrained FILE": "FILE is the reader's own; a block of models.md",
+    ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's; see models.md",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }
@@ -62,6 +71,7 @@ def folder(tmp_path: Path) -> Path:
     photo = (FOLDER / "cat.jpg").read_bytes()
     (tmp_path / "photo.jpg").write_bytes(photo)
     (tmp_path / "pictures").symlink_to(FOLDER)
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     (tmp_path / "import_model.py").symlink_to(ROOT / "import_model.py")
     listings = [{"auction_id": "A1", "image_url": f"data:{base64.b64encode(photo).decode()}"}]
     listings += [{"auction_id": "A2", "image_url": "example:cat"}]
@@ -74,16 +84,17 @@ def run(command: str, folder: Path, **environment: str) -> "subprocess.Completed
     return subprocess.run(
         ["sh", "-euc", command],
         cwd=folder,
-        env=os.environ
-        | {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(ROOT),
-        }
-        | environment,
+        env=os.environ | {"PATH": _path_of_a_reader(), "PYTHONPATH": str(ROOT)} | environment,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def _path_of_a_reader() -> str:
+    """Without the environment that the tests run in, which a reader has not activated."""
+    ours = Path(sys.executable).parent
+    return ":".join(entry for entry in os.environ["PATH"].split(":") if Path(entry) != ours)
 
 
 @pytest.mark.parametrize("command", RUN_HERE, ids=lambda command: command.page)
@@ -102,7 +113,7 @@ import shlex, sys
 from import_model import main
 for line in sys.stdin:
     python, script, *arguments = shlex.split(line, comments=True)
-    assert (python, script) == ("python", "import_model.py")
+    assert (python, script) == (".venv/bin/python", "import_model.py")
     print("exit code", main(arguments), flush=True)
 """
 
@@ -161,19 +172,37 @@ def test_links_lead_somewhere() -> None:
 
 def test_the_reference_has_every_field_path_status_and_reason() -> None:
     reference = (DOCS / "api.md").read_text()
-    for name in RankRequest.model_fields:
-        assert f"`{name}`" in reference
-    for name in RankResponse.model_fields["meta"].annotation.model_fields:  # type: ignore[union-attr]
-        assert f"`meta.{name}`" in reference
+    named = _first_cells(reference)
+    assert named >= set(RankRequest.model_fields)
+    assert named >= {f"candidates[].{name}" for name in Candidate.model_fields}
+    assert named >= {f"results[].{name}" for name in Result.model_fields}
+    assert named >= {f"failed[].{name}" for name in Failure.model_fields}
+    assert named >= {f"meta.{name}" for name in Meta.model_fields}
+    (timing,) = re.findall(r"^\| `meta.timing_ms` \| (.*) \|$", reference, re.M)
+    assert set(re.findall(r"`(\w+)`", timing)) >= set(TimingMs.model_fields)
+    prefetch = reference.split("## POST /prefetch\n")[1].split("\n## ")[0]
+    assert set(re.findall(r'"(\w+)":', prefetch)) >= set(PrefetchRequest.model_fields)
+    assert set(re.findall(r"`(\w+)`", prefetch)) >= set(PrefetchResponse.model_fields)
+    statuses = {"405", "500"}  # of any path
     for path, item in document()["paths"].items():
         for method, operation in item.items():
             section = f"## {method.upper()} {path}\n"
             assert section in reference or (method == "get" and f"`{path}`" in reference), path
-            for status in operation["responses"]:
-                assert status in reference
+            statuses |= {status for status in operation["responses"] if status >= "400"}
+    rows = re.findall(r"^\| (\d{3}(?:, \d{3})*) \|", reference, re.M)
+    assert {status for row in rows for status in row.split(", ")} == statuses
     reasons = {kind.reason for kind in CandidateError.__subclasses__()}
     for page in ("api.md", "ja.md"):
         assert set(re.findall(r"^\| `([a-z_]+)` \|", (DOCS / page).read_text(), re.M)) >= reasons
+
+
+def _first_cells(page: str) -> set[str]:
+    """What the rows of a page's tables are about; ``a.b`, `.c`` stands for ``a.b`` and ``a.c``."""
+    names = set()
+    for cell in re.findall(r"^\| (`[^|]*`) \|", page, re.M):
+        first, *rest = re.findall(r"`([^`]+)`", cell)
+        names |= {first, *rest, *(first.rpartition(".")[0] + name for name in rest)}
+    return names
 
 
 def test_every_metric_is_explained_and_shown_and_none_is_made_up() -> None:

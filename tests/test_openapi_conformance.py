@@ -6,6 +6,7 @@ import pytest
 import schemathesis
 from bentoml._internal.server.base_app import BaseAppFactory
 from hypothesis import HealthCheck, given, settings
+from pydantic import TypeAdapter
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -15,9 +16,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from clip_ranker.schema import PrefetchResponse, RankResponse
+from clip_ranker.errors import RequestError
+from clip_ranker.schema import (
+    AnswerEvent,
+    FailedEvent,
+    PrefetchResponse,
+    RankResponse,
+    ScoredEvent,
+)
 from clip_ranker.web import openapi
 from clip_ranker.web.openapi import document
+from clip_ranker.web.openapi_shapes import ERROR_EXAMPLE, ErrorBody
 from clip_ranker.web.pages import pages
 from tests.running import Service
 
@@ -33,6 +42,18 @@ CHECKS = [
 def test_the_examples_are_what_they_show() -> None:
     RankResponse.model_validate(openapi.RANK_ANSWER, strict=True)
     PrefetchResponse.model_validate(openapi.PREFETCH_ANSWER, strict=True)
+    ErrorBody.model_validate(ERROR_EXAMPLE, strict=True)
+    event = TypeAdapter[object](ScoredEvent | FailedEvent | AnswerEvent)
+    for line in openapi.STREAM["example"].splitlines():
+        event.validate_json(line, strict=True)
+
+
+def test_every_status_the_service_refuses_with_is_described() -> None:
+    refusals = {str(kind.status) for kind in RequestError.__subclasses__()}
+    for path, item in document()["paths"].items():
+        if "post" in item:
+            described = {status for status in item["post"]["responses"] if status >= "400"}
+            assert described == refusals, path
 
 
 class OfBentoml(BaseAppFactory):

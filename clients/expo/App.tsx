@@ -1,7 +1,7 @@
 import { ClipRanker } from "clip-ranker-client";
 import { fetch as streamingFetch } from "expo/fetch";
 import { useMemo } from "react";
-import { FlatList, Image, Pressable, StyleSheet, Text, useColorScheme, View } from "react-native";
+import { FlatList, Image, Pressable, StyleSheet, Text, View } from "react-native";
 
 import { takePhoto } from "./src/photo";
 import { LISTINGS, pictureOf } from "./src/search";
@@ -24,7 +24,6 @@ export default function App() {
     [],
   );
   const { session, rank, stop, undo, fail } = useRanking(client, LISTINGS);
-  const ink = useColorScheme() === "dark" ? "#e8e6e1" : "#1f2328";
 
   const from = async (source: "camera" | "library") => {
     const photo = await takePhoto(source).catch((error: Error) => fail(error.message));
@@ -52,23 +51,21 @@ export default function App() {
       <FlatList
         data={session.rows}
         keyExtractor={(row) => String(row.index)}
-        renderItem={({ item }) => <ListingRow row={item} ink={ink} />}
+        renderItem={({ item }) => <ListingRow row={item} />}
       />
     </View>
   );
 }
 
-function ListingRow({ row, ink }: { row: Row; ink: string }) {
+function ListingRow({ row }: { row: Row }) {
   return (
     <View style={[styles.row, row.failure !== null && styles.failed]} accessible>
       <Image source={{ uri: pictureOf(row.listing, SERVICE) }} style={styles.picture} />
       <View style={styles.words}>
-        <Text style={{ color: ink }} numberOfLines={2}>
+        <Text style={styles.title} numberOfLines={2}>
           {row.listing.title}
         </Text>
-        {row.score !== null && (
-          <Text style={[styles.score, { color: ink }]}>{row.score.toFixed(3)}</Text>
-        )}
+        {row.score !== null && <Text style={styles.score}>{row.score.toFixed(3)}</Text>}
         {row.failure !== null && <Text style={styles.problem}>{row.failure}</Text>}
       </View>
     </View>
@@ -84,7 +81,7 @@ function Button({ title, onPress }: { title: string; onPress: () => void }) {
 }
 
 const styles = StyleSheet.create({
-  screen: { flex: 1, paddingTop: 64, paddingHorizontal: 16, gap: 12 },
+  screen: { flex: 1, backgroundColor: "#fff", paddingTop: 64, paddingHorizontal: 16, gap: 12 },
   buttons: { flexDirection: "row", gap: 12 },
   button: { flex: 1, alignItems: "center", padding: 14, borderRadius: 10, backgroundColor: "#264a73" },
   label: { color: "#fff", fontWeight: "600" },
@@ -93,5 +90,6 @@ const styles = StyleSheet.create({
   failed: { opacity: 0.6 },
   picture: { width: 72, height: 72, borderRadius: 8 },
   words: { flex: 1, justifyContent: "center", gap: 4 },
-  score: { fontWeight: "600", fontVariant: ["tabular-nums"] },
+  title: { color: "#1f2328" },
+  score: { color: "#1f2328", fontWeight: "600", fontVariant: ["tabular-nums"] },
 });

@@ -2,7 +2,9 @@
 
 import base64
 import json
+import os
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import ValidationError
 
@@ -11,7 +13,7 @@ from clip_ranker.schema import Candidate
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 FILE = "file:"
-"""``file:<path>`` as an image URL is a file of this machine; no service takes it."""
+"""``file:<quoted path>`` as an image URL is a file of this machine; no service takes it."""
 
 
 class CliError(ClipRankerError):
@@ -44,7 +46,7 @@ def read_picture(url: str) -> bytes:
         DownloadFailedError: it cannot be read.
     """
     try:
-        return Path(url.removeprefix(FILE)).read_bytes()
+        return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(FILE)))).read_bytes()
     except OSError as error:
         raise DownloadFailedError(f"cannot be read: {error.strerror}") from error
 
@@ -65,9 +67,18 @@ def _folder(path: Path) -> list[Candidate]:
     if not pictures:
         raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
     return [
-        Candidate(auction_id=picture.name[:256], image_url=f"{FILE}{picture}", title=None)
+        Candidate(auction_id=_readable(picture.name)[:256], image_url=_url(picture), title=None)
         for picture in pictures
     ]
+
+
+def _readable(name: str) -> str:
+    """The name of a file as text: its bytes need not be UTF-8."""
+    return name.encode(errors="replace").decode()
+
+
+def _url(path: Path) -> str:
+    return FILE + quote(os.fsencode(path))
 
 
 def _file(path: Path) -> list[Candidate]:

@@ -1,17 +1,23 @@
 """Has a running service rank."""
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+from pydantic import ValidationError
 
-from clip_ranker.cli.inputs import CliError
+from clip_ranker.cli.inputs import CliError, UsageError
 from clip_ranker.cli.show import Advance
 from clip_ranker.schema import RankRequest, RankResponse
 
 CONNECT_TIMEOUT_S = 10
 EVENT_TIMEOUT_S = 90
+KEY = re.compile(r"[\x21-\x7e]+")
+PATH = "/rank/stream"
+NO_RANKER = "what answers there is no clip-ranker"
+CUT = "the service stopped in the middle of its answer, try again"
 
 
 def rank(request: RankRequest, advance: Advance, *, url: str, key: str | None) -> RankResponse:
@@ -19,41 +25,71 @@ def rank(request: RankRequest, advance: Advance, *, url: str, key: str | None) -
 
     Raises:
         CliError: the service cannot be reached, or says no.
+        UsageError: no header takes the key.
     """
+    if key and not KEY.fullmatch(key):
+        # Never quoted: what a person sees ends up in logs and bug reports.
+        raise UsageError("CLIP_API_KEY: a key is made of ASCII characters without spaces")
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     timeout = httpx.Timeout(EVENT_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     body = request.model_dump(mode="json", exclude_none=True)
     try:
         with httpx.stream(
-            "POST", f"{url.rstrip('/')}/rank/stream", json=body, headers=headers, timeout=timeout
+            "POST", f"{url.rstrip('/')}{PATH}", json=body, headers=headers, timeout=timeout
         ) as response:
             if response.status_code != httpx.codes.OK:
                 raise CliError(_refusal(response))
             return _last(response.iter_lines(), advance)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise CliError(f"--url: {url} is not a URL that can be asked: {error}") from error
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:
         raise CliError(f"the service at {url} cannot be reached: {error}") from error
 
 
 def _last(lines: Iterator[str], advance: Advance) -> RankResponse:
     for line in lines:
-        event: dict[str, Any] = json.loads(line)
-        if event["type"] == "answer":
-            return RankResponse.model_validate(event["answer"])
-        if event["type"] == "error":
-            raise CliError(f"the service says: {event['error']}")
-        advance()
-    raise CliError("the service stopped in the middle of its answer, try again")
+        event = _event(line)
+        match event.get("type"):
+            case "answer":
+                return _answer(event)
+            case "error":
+                raise CliError(f"the service says: {event.get('error')}")
+            case "scored" | "failed":
+                advance()
+            case _:
+                raise CliError(f"{NO_RANKER} (its answer begins with {line[:40]!r})")
+    raise CliError(CUT)
+
+
+def _event(line: str) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError as error:
+        if line.startswith("{"):
+            raise CliError(CUT) from error
+        event = None
+    return event if isinstance(event, dict) else {}
+
+
+def _answer(event: dict[str, Any]) -> RankResponse:
+    try:
+        return RankResponse.model_validate(event.get("answer"))
+    except ValidationError as error:
+        fault = error.errors()[0]
+        field = ".".join(map(str, fault["loc"])) or "answer"
+        raise CliError(f"the service answers in a form of another version: {field}") from error
 
 
 def _refusal(response: httpx.Response) -> str:
+    if response.has_redirect_location:
+        target = str(response.url.join(response.headers["location"])).removesuffix(PATH)
+        return f"it redirects to {target}: give that as --url"
     response.read()
     if response.status_code == httpx.codes.UNAUTHORIZED:
         return "the service wants a key: set CLIP_API_KEY to it"
     try:
         said = response.json()["error"]
     except (ValueError, KeyError, TypeError):
-        return f"what answers there is no clip-ranker (HTTP {response.status_code})"
+        return f"{NO_RANKER} (HTTP {response.status_code})"
     wait = response.headers.get("retry-after")
     return f"the service says: {said}" + (f" (try again in {wait} s)" if wait else "")

@@ -67,18 +67,19 @@ async def _sheet(request: RankRequest, answer: RankResponse, photo: bytes | None
     if request.query_image_url:
         urls.add(request.query_image_url)
     fetcher = Fetcher(settings)
+    at_once = asyncio.Semaphore(request.max_concurrency)
     try:
-        tags = await asyncio.gather(*(_of_url(url, fetcher, settings) for url in urls))
+        small = await asyncio.gather(*(_of_url(url, fetcher, at_once, settings) for url in urls))
     finally:
         await fetcher.close()
-    pictures = dict(zip(urls, tags, strict=True))
+    pictures = dict(zip(urls, small, strict=True))
     lines = [f"{result.rank}. <b>{result.score:.4f}</b>" for result in answer.results]
     lines += [escape(f"{failure.reason}: {failure.detail}") for failure in answer.failed]
-    picture = _tag(photo, settings) if photo else pictures.get(request.query_image_url or "", "")
+    mine = _small(photo, settings) if photo else pictures.get(request.query_image_url or "", "")
     meta = answer.meta
     return PAGE.substitute(
         count=meta.candidates,
-        photo=picture.replace('alt=""', 'alt="The photo"', 1),
+        photo=_img(mine, alt="The photo"),
         summary=escape(f"{meta.succeeded} ranked, {meta.failed} failed, model {meta.model}"),
         cards="\n".join(
             _card(candidate, pictures[candidate.image_url], line)
@@ -89,25 +90,28 @@ async def _sheet(request: RankRequest, answer: RankResponse, photo: bytes | None
 
 def _card(candidate: Candidate, picture: str, line: str) -> str:
     name = escape(candidate.title or candidate.auction_id)
-    return f"<li>{picture}<p>{line}<br>{name}</p></li>"
+    return f"<li>{_img(picture)}<p>{line}<br>{name}</p></li>"
 
 
-async def _of_url(url: str, fetcher: Fetcher, settings: Settings) -> str:
-    try:
-        if url.startswith(FILE):
-            data = await asyncio.to_thread(read_picture, url)
-        elif url.startswith(example_pictures.SCHEME):
-            data = example_pictures.read(url)
-        else:
-            async with fetcher.fetch(url) as body:
-                data = bytes(body)
-    except CandidateError:
-        return ""
-    return await asyncio.to_thread(_tag, data, settings)
+async def _of_url(
+    url: str, fetcher: Fetcher, at_once: asyncio.Semaphore, settings: Settings
+) -> str:
+    async with at_once:
+        try:
+            if url.startswith(FILE):
+                data = await asyncio.to_thread(read_picture, url)
+            elif url.startswith(example_pictures.SCHEME):
+                data = example_pictures.read(url)
+            else:
+                async with fetcher.fetch(url) as body:
+                    data = bytes(body)
+        except CandidateError:
+            return ""
+        return await asyncio.to_thread(_small, data, settings)
 
 
-def _tag(data: bytes, settings: Settings) -> str:
-    """A small JPEG inside an ``<img>``; nothing when the bytes are no picture."""
+def _small(data: bytes, settings: Settings) -> str:
+    """A small JPEG as a ``data:`` URL; nothing when the bytes are no picture."""
     try:
         image = images.decode(data, max_pixels=settings.max_pixels)
     except CandidateError:
@@ -115,6 +119,8 @@ def _tag(data: bytes, settings: Settings) -> str:
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
-    return (
-        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}">'
-    )
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _img(source: str, *, alt: str = "") -> str:
+    return f'<img alt="{alt}" src="{source}">' if source else ""

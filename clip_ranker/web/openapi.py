@@ -5,6 +5,7 @@ they cannot differ from what is checked; that the statuses are true is held by a
 """
 
 import functools
+import json
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
@@ -80,6 +81,29 @@ RANK_ANSWER = {
         "timing_ms": {"total": 65.5, "download": 15.4, "decode": 18.3, "embed": 48.7},
     },
 }
+STREAM_LINES = [
+    {
+        "type": "scored",
+        "index": 0,
+        "auction_id": "A1",
+        "score": 0.0865,
+        "done": 1,
+        "candidates": 2,
+    },
+    {"type": "scored", "index": 1, "auction_id": "A2", "score": 1.0, "done": 2, "candidates": 2},
+    {"type": "answer", "answer": RANK_ANSWER},
+]
+STREAM = {
+    # One text as far as OpenAPI 3.1 can say; the name is that of OpenAPI 3.2 behind the x.
+    "schema": {"type": "string"},
+    "x-itemSchema": {
+        "oneOf": [
+            {"$ref": REF.format(model=event.__name__)}
+            for event in (ScoredEvent, FailedEvent, AnswerEvent)
+        ]
+    },
+    "example": "".join(json.dumps(line) + "\n" for line in STREAM_LINES),
+}
 PREFETCH_ANSWER = {"accepted": 2, "known": 0, "refused": 0}
 ABOUT = (
     "Ranks listings by the likeness of their thumbnails to a photo. One bad thumbnail never fails "
@@ -142,7 +166,7 @@ def document(*, demo: bool = True) -> dict[str, Any]:
                             "candidate as it comes, then an `AnswerEvent`, or an `ErrorBody` with "
                             "`type` `error`.",
                             "application/x-ndjson",
-                            {"schema": {"type": "string"}},
+                            STREAM,
                         ),
                         **errors(ERRORS),
                     },

@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 REF = "#/components/schemas/{model}"
@@ -21,6 +22,13 @@ VERSION = {
 }
 
 
+_TOO_SMALL = "Input should be greater than or equal to 224"
+ERROR_EXAMPLE: JsonDict = {
+    "error": f"image_resize: {_TOO_SMALL}",
+    "detail": [{"field": "image_resize", "message": _TOO_SMALL}],
+}
+
+
 class Fault(TypedDict, total=False):
     """One fault in a request."""
 
@@ -30,7 +38,9 @@ class Fault(TypedDict, total=False):
 
 
 class ErrorBody(BaseModel):
-    """The one shape of every error."""
+    """The one shape of every answer from 400 up."""
+
+    model_config = ConfigDict(json_schema_extra={"example": ERROR_EXAMPLE})
 
     error: str = Field(description="One sentence that names the field and the fix.")
     detail: list[Fault] = Field(description="One entry a fault, for programs.")

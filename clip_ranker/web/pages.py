@@ -16,7 +16,9 @@ from clip_ranker import example_pictures
 from clip_ranker.web import openapi
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
-_FILES = StaticFiles(directory=Path(__file__).parent.parent / "static")
+_PACKAGE = Path(__file__).parent.parent
+_FILES = StaticFiles(directory=_PACKAGE / "static")
+_PAGES = StaticFiles(directory=_PACKAGE / "pages")  # apart: /static must not serve what is off
 HEADERS = {
     # Nothing from elsewhere but pictures; nothing inline; no text ever becomes markup or script.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -62,7 +64,7 @@ def pages(*, demo: bool) -> Starlette:
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     async def page(request: Request) -> Response:
-        return await _FILES.get_response(name, request.scope)
+        return await _PAGES.get_response(name, request.scope)
 
     return page
 

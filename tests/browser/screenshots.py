@@ -17,6 +17,11 @@ from tests.running import Service
 FOLDER = Path(__file__).parent.parent.parent / "docs" / "screenshots"
 SETTINGS = {"CLIP_MODEL": "efficientnet_lite0", "CLIP_CACHE_BYTES": "0"}
 QUALITY = 88
+UP_TO_THE_BUTTON = """() => {
+    scrollTo(0, 0);
+    const { bottom } = document.getElementById("rank").getBoundingClientRect();
+    scrollTo(0, Math.max(0, bottom + 24 - innerHeight));
+}"""
 HEIGHTS = {PHONE: 844, DESK: 1080}
 
 
@@ -46,8 +51,9 @@ def main() -> None:
             page.click("#rank")
             page.wait_for_selector("#after:not([hidden])")
             page.wait_for_load_state("networkidle")
-            if width == DESK:  # a phone shows the results, after which the page scrolled by itself
-                page.evaluate("scrollTo(0, 0)")
+            if width == PHONE:  # the page scrolled to the results by itself
+                _save(page, f"{name}-results")
+            page.evaluate(UP_TO_THE_BUTTON)
             _save(page, name)
         page = _page(browser, DESK, "en-GB", "light")
         page.goto(f"{service.url}/docs")

@@ -27,6 +27,17 @@ def rank(page: Page, listings: object, photo: bytes | None = None) -> None:
     expect(page.locator("#after, #error").locator("visible=true").first).to_be_visible()
 
 
+def tab_to(page: Page, selector: str) -> None:
+    """Presses Tab until the focus is there, where it must be seen."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        if page.evaluate("s => document.activeElement.matches(s)", selector):
+            # Of a file's field only the label is seen.
+            expect(page.locator("label:has(:focus), :focus:not(.unseen)")).to_be_in_viewport()
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
 def violations(page: Page) -> list[str]:
     """What axe-core finds wrong; the page's own policy keeps the test's script out of it."""
     page.context.new_cdp_session(page).send("Page.setBypassCSP", {"enabled": True})

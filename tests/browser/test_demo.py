@@ -1,6 +1,7 @@
 """The page at /demo, as a person uses it."""
 
 import json
+import os
 import re
 import subprocess
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 from playwright.sync_api import Request, expect
 
 from tests.browser.conftest import DESK, PHONE, Open, Scheme, no_complaint_of
-from tests.browser.steps import give, overflow_px, rank, violations
+from tests.browser.steps import give, overflow_px, rank, tab_to, violations
 from tests.image_server import ImageServer
 from tests.photos import encode, picture
 from tests.running import Service
@@ -63,36 +64,61 @@ def test_the_example_from_start_to_end(
 def test_the_whole_way_by_keyboard(open_page: Open, demo_service: Service, width: int) -> None:
     page = open_page(demo_service.url, width=width)
 
-    def tab_to(selector: str) -> None:
-        for _ in range(30):
-            page.keyboard.press("Tab")
-            if page.evaluate("s => document.activeElement.matches(s)", selector):
-                expect(page.locator(selector)).to_be_in_viewport()
-                return
-        raise AssertionError(f"Tab does not reach {selector}")
-
-    tab_to("#listings")
+    tab_to(page, "#listings")
     page.keyboard.type("example:coffee\nexample:cat\n")
     expect(page.locator("#listings-note")).to_have_text("2 listings")
-    tab_to("#rank")
+    tab_to(page, "#rank")
     page.keyboard.press("Enter")
-    expect(page.locator("#error")).to_have_text("Give a photo first.")
-    tab_to("#example")
+    expect(page.locator("#error")).to_have_text("Choose a photo first.")
+    tab_to(page, "#example")
     page.keyboard.press("Enter")
     expect(page.locator("#error")).to_be_hidden()
     expect(page.locator("#rank")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("#after")).to_be_visible()
     expect(page.locator("#rank")).to_be_focused()
-    tab_to("#copy")
+    tab_to(page, "#copy")
     page.keyboard.press("Enter")
     expect(page.locator("#copied")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#curl").text_content()
-    tab_to("#language")
+    tab_to(page, "#language")
     page.keyboard.press("Enter")
     expect(page.locator("h1")).to_have_text(WORDS["ja-JP"][0])
     expect(page.locator("#summary")).to_contain_text("並べ替えました")
+
+
+def test_photo_key_and_stop_by_keyboard(
+    open_page: Open, serve: Callable[..., Service], images: ImageServer, tmp_path: Path
+) -> None:
+    page = open_page(serve("efficientnet_lite0", CLIP_API_KEY=KEY).url)
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(page.locator("#results-heading")).to_be_focused()
+    (tmp_path / "photo.jpg").write_bytes(encode(picture("cat")))
+    tab_to(page, "#file")
+    with page.expect_file_chooser() as chosen:
+        page.keyboard.press("Enter")
+    chosen.value.set_files(tmp_path / "photo.jpg")
+    expect(page.locator("#preview")).to_be_visible()
+    tab_to(page, "#listings")
+    page.keyboard.type(f"{images.url('/held/cat?keys')}\nexample:cat")
+    images.release.clear()
+    try:
+        with no_complaint_of(open_page, "401"):
+            tab_to(page, "#rank")
+            page.keyboard.press("Enter")
+            expect(page.locator("#key")).to_be_focused()
+        page.keyboard.type(KEY)
+        page.keyboard.press("Enter")
+        expect(page.locator(".card.scored")).to_have_count(1)
+        tab_to(page, "#stop")
+        page.keyboard.press("Enter")
+        expect(page.locator("#summary")).to_have_text("Stopped.")
+        expect(page.locator("#rank")).to_be_focused()
+    finally:
+        images.release.set()
 
 
 def test_the_language_is_remembered(open_page: Open, demo_service: Service) -> None:
@@ -113,6 +139,8 @@ def test_hostile_titles_and_ids_are_only_text(open_page: Open, demo_service: Ser
     cards = page.locator(".card")
     expect(cards).to_have_count(len(HOSTILE))
     assert sorted(page.locator(".title").all_text_contents()) == sorted(HOSTILE)
+    ids = page.locator(".body .id").all_text_contents()
+    assert sorted(ids) == sorted(text[:256] for text in HOSTILE)
     assert page.title() == title
     heights = [box["height"] for card in cards.all() if (box := card.bounding_box())]
     assert max(heights) < 2 * min(heights)
@@ -133,6 +161,36 @@ def test_only_thumbnails_come_from_elsewhere_and_without_referrer(
     elsewhere = [one for one in asked if urlsplit(one.url).netloc not in (own, "")]  # "": blob
     assert [one.url for one in elsewhere] == [url]
     assert all("referer" not in one.all_headers() for one in elsewhere)
+
+
+REFUSED = """async (elsewhere) => {
+    const refused = [];
+    document.addEventListener("securitypolicyviolation", (event) => {
+        refused.push(event.effectiveDirective);
+    });
+    const inline = document.createElement("script");
+    inline.append("window.owned = true");
+    document.body.append(inline);
+    const answer = await fetch(elsewhere, { mode: "no-cors" }).then(() => "an answer", String);
+    await new Promise((resolve) => setTimeout(resolve)); // the events come as tasks
+    return { refused, answer, owned: window.owned ?? false };
+}"""
+
+
+@pytest.mark.parametrize("path", ["/demo", "/docs"])
+def test_a_script_put_into_the_page_neither_runs_nor_asks_elsewhere(
+    open_page: Open, demo_service: Service, images: ImageServer, path: str
+) -> None:
+    page = open_page(demo_service.url + path)
+    with (
+        no_complaint_of(open_page, "Content Security Policy"),
+        no_complaint_of(open_page, "assign"),
+    ):
+        tried = page.evaluate(REFUSED, images.url("/photo/cat?policy"))
+        assert "connect-src" in tried["refused"]
+        assert tried["owned"] is False
+        assert {"script-src-elem", "require-trusted-types-for"} & set(tried["refused"])
+        assert "TypeError" in tried["answer"]
 
 
 def test_the_photo_is_sent_small_and_upright(open_page: Open, demo_service: Service) -> None:
@@ -157,7 +215,7 @@ def test_a_photo_the_browser_cannot_show_is_sent_as_it_is(
 
 
 def test_the_key_is_asked_for_when_the_service_wants_one(
-    open_page: Open, serve: Callable[..., Service]
+    open_page: Open, serve: Callable[..., Service], tmp_path: Path
 ) -> None:
     service = serve("efficientnet_lite0", CLIP_API_KEY=KEY)
     page = open_page(service.url)
@@ -166,12 +224,27 @@ def test_the_key_is_asked_for_when_the_service_wants_one(
         rank(page, "example:cat")
         expect(page.locator("#key")).to_be_focused()
         expect(page.locator("#error")).to_contain_text("key")
-    page.fill("#key", KEY)
+        assert violations(page) == []
+    page.fill("#key", "ｋｅｙ")  # from a Japanese keyboard; no header takes it
+    page.click("#rank")
+    expect(page.locator("#error")).to_have_text("The key is missing or wrong.")
+    page.fill("#key", f" {KEY} ")
     page.click("#rank")
     expect(page.locator(".card.scored")).to_have_count(1)
     expect(page.locator("#error")).to_be_hidden()
-    expect(page.locator("#curl")).to_contain_text("$CLIP_API_KEY")
-    expect(page.locator("#curl")).not_to_contain_text(KEY)
+    command = page.locator("#curl").text_content() or ""
+    assert "$CLIP_API_KEY" in command
+    assert KEY not in command
+    (tmp_path / "photo.jpg").write_bytes(encode(picture("cat")))
+    ran = subprocess.run(
+        ["sh", "-c", command],
+        cwd=tmp_path,
+        env=os.environ | {"CLIP_API_KEY": KEY},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(ran.stdout)["meta"]["succeeded"] == 1
 
 
 @pytest.mark.parametrize(

@@ -122,3 +122,9 @@ def test_what_is_said_of_the_command_is_about_the_photo_it_sends(
     rank(page, "example:coffee")
     expect(page.locator("#curl")).to_contain_text("photo.jpg")
     expect(page.locator("#curl-note")).not_to_contain_text("the cat")
+    deny = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }"
+    page.evaluate(deny)
+    page.click("#copy")
+    expect(page.locator("#copied")).to_contain_text("select the text instead")
+    page.click("#language")
+    expect(page.locator("#copied")).to_contain_text("文字を選択")

@@ -1,5 +1,7 @@
 """What the page at /demo says when something fails, and where."""
 
+from collections.abc import Callable
+
 import pytest
 from playwright.sync_api import Route, expect
 
@@ -11,16 +13,16 @@ from tests.running import Service
 LOADING = "Failed to load resource"
 WHYS = {
     "en-GB": [
-        "The picture could not be downloaded. (HTTP 404)",
-        "This is not a picture that can be read.",
-        "This address is not one the service goes to.",
-        "This address is not one the service goes to.",
+        "The picture could not be downloaded (HTTP 404).",
+        "This is not a picture that can be read",
+        "The service may not open this address",
+        "The service may not open this address",
     ],
     "ja-JP": [
-        "画像をダウンロードできませんでした。 (HTTP 404)",
-        "画像として読み取れません。",
-        "このアドレスにはアクセスできません。",
-        "このアドレスにはアクセスできません。",
+        "画像をダウンロードできませんでした（HTTP 404）。",
+        "画像として読み取れません",
+        "このアドレスにはアクセスできません",
+        "このアドレスにはアクセスできません",
     ],
 }
 
@@ -81,7 +83,7 @@ def refused(route: Route) -> None:
         (cut_off, "cannot be reached", "接続できません", 0),
         (busy, "busy. Try again in 7 seconds", "7 秒後", 0),
         (refused, "The service says: the photo is no picture", "サービスからのメッセージ", 0),
-        (broken, "stopped half-way", "途中で切れました", 12),
+        (broken, "was cut off", "途中で途切れました", 12),
     ],
 )
 def test_a_fault_is_told_where_a_phone_shows_it(
@@ -101,18 +103,76 @@ def test_a_fault_is_told_where_a_phone_shows_it(
         assert overflow_px(page) == 0
 
 
+@pytest.mark.parametrize("path", ["**/rank/stream", "**/rank"])
+def test_what_is_no_answer_of_the_service_is_told_in_our_words(
+    open_page: Open, demo_service: Service, path: str
+) -> None:
+    page = open_page(demo_service.url)
+    give(page, "example:cat\nexample:coffee")
+    if path == "**/rank":
+        page.route("**/rank/stream", lambda route: route.fulfill(status=404, body="{}"))
+    answers = {
+        '{"type":"answer","answer":{"resul': (200, "The answer was cut off. Try again."),
+        "<!doctype html><p>Sign in": (200, "The answer was cut off. Try again."),
+        '"hello"': (200, "The answer was cut off. Try again."),
+        "<html>Bad Gateway": (502, "The service cannot be reached."),
+        "null": (500, "The service cannot be reached."),
+    }
+    with no_complaint_of(open_page, LOADING):
+        for body, (status, said) in answers.items():
+            page.route(path, answering(status, body))
+            page.click("#rank")
+            expect(page.locator("#stop")).to_be_hidden()
+            expect(page.locator("#error")).to_contain_text(said)
+
+
+def answering(status: int, body: str) -> Callable[[Route], None]:
+    """Always the same."""
+    return lambda route: route.fulfill(status=status, body=body)
+
+
+def test_a_fault_of_the_page_itself_is_not_laid_at_the_service(
+    open_page: Open, demo_service: Service
+) -> None:
+    page = open_page(demo_service.url)
+    fail = "() => { throw Error('of the tests'); }"
+    page.evaluate(f"() => {{ FileReader.prototype.readAsDataURL = {fail}; }}")
+    with no_complaint_of(open_page, "of the tests"):
+        rank(page, "example:cat")
+        expect(page.locator("#error")).to_contain_text("Something went wrong in this page.")
+        expect(page.locator("#rank")).to_be_enabled()
+
+
+def test_the_likeliest_refusals_are_told_in_japanese(
+    open_page: Open, demo_service: Service
+) -> None:
+    page = open_page(demo_service.url, locale="ja-JP")
+    error = page.locator("#error")
+    with no_complaint_of(open_page, LOADING):
+        rank(page, "example:cat", b"%PDF-1.7")
+        expect(error).to_have_text("写真：画像として読み取れません。")
+        rank(page, "example:cat\n" * 201)
+        expect(error).to_have_text("出品が多すぎます。一度に並べ替えられるのは 200 件までです。")
+        page.route("**/rank/stream", refused)
+        page.click("#rank")
+        expect(error.locator("[lang=en]")).to_have_text("the photo is no picture")
+        assert violations(page) == []
+
+
 @pytest.mark.parametrize("width", [PHONE, DESK])
 def test_what_is_missing_is_told_beside_the_button(
     open_page: Open, demo_service: Service, width: int
 ) -> None:
     page = open_page(demo_service.url, width=width, height=620)
     page.click("#rank")
-    expect(page.locator("#error")).to_have_text("Give a photo first.")
+    expect(page.locator("#error")).to_have_text("Choose a photo first.")
     expect(page.locator("#error")).to_be_in_viewport(ratio=1)
     give(page, "")
     page.click("#rank")
-    expect(page.locator("#error")).to_have_text("Give at least one listing.")
+    expect(page.locator("#error")).to_have_text("Add at least one listing.")
     expect(page.locator("#error")).to_be_in_viewport(ratio=1)
+    page.fill("#listings", "example:cat")
+    expect(page.locator("#error")).to_be_hidden()
 
 
 def test_time_that_ran_out_is_told(
@@ -126,7 +186,7 @@ def test_time_that_ran_out_is_told(
     finally:
         images.release.set()
     expect(page.locator("#summary")).to_contain_text("時間切れ")
-    expect(page.locator(".why")).to_contain_text("画像が時間内に届きませんでした。")
+    expect(page.locator(".why")).to_contain_text("画像が時間内に届きませんでした")
 
 
 def in_a_hurry(route: Route) -> None:

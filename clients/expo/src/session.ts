@@ -52,7 +52,8 @@ export function reduce(session: Session, action: Action): Session {
       // What still arrives after the person gave up changes nothing.
       return session.phase === "ranking" ? after(session, action.event) : session;
     case "problem":
-      return { ...original(session), problem: action.problem };
+      // A photo that cannot be read must not take the ranking of the one before it away.
+      return { ...(session.phase === "ranking" ? original(session) : session), problem: action.problem };
     case "undone":
       return original(session);
   }

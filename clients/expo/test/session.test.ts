@@ -49,8 +49,14 @@ test("undo brings back the search's own order", async () => {
 });
 
 test("a problem brings the list back and says why", () => {
-  const session = reduce(listed(LISTINGS), { type: "problem", problem: "no network" });
+  const ranking = reduce(listed(LISTINGS), { type: "started" });
+  const session = reduce(ranking, { type: "problem", problem: "no network" });
   assert.deepEqual(session, { ...listed(LISTINGS), problem: "no network" });
+});
+
+test("a photo that cannot be read leaves the last ranking as it is", async () => {
+  const last = (await ranked()).at(-1)!;
+  assert.deepEqual(reduce(last, { type: "problem", problem: "blurred" }), { ...last, problem: "blurred" });
 });
 
 test("an event that comes after the person gave up changes nothing", () => {

@@ -21,14 +21,16 @@ assert(url && apiKey);
 
 type Hook = ReturnType<typeof useRanking>;
 
-/** The hook on a screen: what it answers now, which phases it went through, what it asked for. */
+/** The hook on a screen: what it answers now, what it counted, what it asked for. */
 async function screen(service: string) {
-  const shown = { hook: null as Hook | null, counts: [] as number[], asked: [] as string[] };
+  const signals: (AbortSignal | null | undefined)[] = [];
+  const shown = { hook: null as Hook | null, counts: [] as number[], asked: [] as string[], signals };
   const client = new ClipRanker({
     url: service,
     apiKey: apiKey!,
     fetch: (to, init) => {
       shown.asked.push(new URL(to).pathname);
+      signals.push(init.signal);
       return fetch(to, init);
     },
   });
@@ -71,12 +73,14 @@ test("tells what the client says went wrong", async () => {
 });
 
 test("a screen that is left ends the ranking", async () => {
-  const { hook, leave } = await screen(url);
+  const { shown, hook, leave } = await screen(url);
   const data = await photo();
   let ranking: Promise<void> | undefined;
   await act(async () => {
     ranking = hook().rank(data);
   });
+  assert.deepEqual(shown.asked, ["/prefetch", "/rank/stream"]);
   await leave();
   await ranking;
+  assert.equal(shown.signals.at(-1)?.aborted, true);
 });

@@ -14,9 +14,12 @@ import type {
 export interface ClientOptions {
   /** Of the service, as in `https://clip.example.com`; a path is kept. */
   url: string;
-  /** Sent as `Authorization: Bearer …`. */
+  /** Sent as `Authorization: Bearer …`; ASCII without spaces, or the constructor throws. */
   apiKey?: string;
-  /** For a whole call, retry included; 60000 when left out. */
+  /**
+   * For a whole call, retry included; 90000 when left out. After 60 s the service answers what it
+   * has by then (`CLIP_REQUEST_TIMEOUT_S`): who waits no longer than that never gets it.
+   */
   timeoutMs?: number;
   /** Longest wait before the one retry that a busy service asks for; 5000 when left out. */
   maxRetryWaitMs?: number;
@@ -32,6 +35,9 @@ export interface CallOptions {
 }
 
 const NETWORK_RETRY_MS = 250;
+const KEY = /^[\x21-\x7e]+$/; // what a header takes
+
+type Read<T> = (response: Response) => Promise<T>;
 
 export class ClipRanker {
   readonly #url: string;
@@ -43,8 +49,9 @@ export class ClipRanker {
   constructor({ url, apiKey, timeoutMs, maxRetryWaitMs, fetch: ownFetch }: ClientOptions) {
     this.#url = url.replace(/\/+$/, "");
     this.#headers = { "Content-Type": "application/json" };
+    if (apiKey && !KEY.test(apiKey)) throw new TypeError("apiKey: a key is ASCII without spaces");
     if (apiKey) this.#headers["Authorization"] = `Bearer ${apiKey}`;
-    this.#timeoutMs = timeoutMs ?? 60_000;
+    this.#timeoutMs = timeoutMs ?? 90_000;
     this.#maxRetryWaitMs = maxRetryWaitMs ?? 5_000;
     this.#fetch = ownFetch ?? ((input, init) => fetch(input, init)); // unbound, browsers refuse it
   }
@@ -58,7 +65,7 @@ export class ClipRanker {
   async *rankStream(request: RankRequest, options: CallOptions = {}): AsyncGenerator<RankEvent> {
     const deadline = this.#deadline(options);
     try {
-      const response = await this.#post("/rank/stream", request, deadline);
+      const response = await this.#post("/rank/stream", request, deadline, async (it) => it);
       for await (const line of linesOf(response)) {
         const event = eventOf(line);
         yield event;
@@ -94,15 +101,7 @@ export class ClipRanker {
   async #json<T>(path: string, body: unknown, options: CallOptions): Promise<T> {
     const deadline = this.#deadline(options);
     try {
-      const response = await this.#post(path, body, deadline);
-      const text = await response.text();
-      try {
-        return JSON.parse(text) as T;
-      } catch {
-        throw new UnavailableError("the answer is not JSON", response.status);
-      }
-    } catch (error) {
-      throw explained(error, deadline);
+      return await this.#post(path, body, deadline, jsonOf<T>);
     } finally {
       deadline.end();
     }
@@ -112,35 +111,30 @@ export class ClipRanker {
     return new Deadline(timeoutMs ?? this.#timeoutMs, signal);
   }
 
-  /** One retry: asking twice changes nothing in the service but its load. */
-  async #post(path: string, body: unknown, deadline: Deadline): Promise<Response> {
+  /** One retry, of reading too: asking twice changes nothing in the service but its load. */
+  async #post<T>(path: string, body: unknown, deadline: Deadline, read: Read<T>): Promise<T> {
     const text = JSON.stringify(body);
     try {
-      return await this.#attempt(path, text, deadline);
+      return await this.#attempt(path, text, deadline, read);
     } catch (error) {
       const waitMs = this.#retryWaitMs(error);
       if (waitMs === null) throw error;
       await deadline.pause(waitMs);
     }
-    return this.#attempt(path, text, deadline);
+    return this.#attempt(path, text, deadline, read);
   }
 
-  async #attempt(path: string, body: string, deadline: Deadline): Promise<Response> {
+  async #attempt<T>(path: string, body: string, deadline: Deadline, read: Read<T>): Promise<T> {
     const { signal } = deadline;
-    let response: Response;
+    const init = { method: "POST", headers: this.#headers, body, signal };
     try {
       deadline.check();
-      response = await this.#fetch(this.#url + path, {
-        method: "POST",
-        headers: this.#headers,
-        body,
-        signal,
-      });
+      const response = await this.#fetch(this.#url + path, init);
+      if (!response.ok) throw await errorOf(response);
+      return await read(response);
     } catch (error) {
       throw explained(error, deadline);
     }
-    if (!response.ok) throw await errorOf(response);
-    return response;
   }
 
   /** How long to wait before the retry; null when another try would not help or be too late. */
@@ -149,6 +143,15 @@ export class ClipRanker {
     if (!(error instanceof BusyError)) return null;
     const waitMs = error.retryAfterS * 1000;
     return waitMs <= this.#maxRetryWaitMs ? waitMs : null;
+  }
+}
+
+async function jsonOf<T>(response: Response): Promise<T> {
+  const text = await response.text();
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    throw new UnavailableError("the answer is not JSON", response.status);
   }
 }
 

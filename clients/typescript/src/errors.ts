@@ -62,7 +62,7 @@ export class UnavailableError extends ClipRankerError {
   }
 }
 
-/** No answer, or only a part of one. */
+/** No answer, or only a part of one; or the request arrived too slowly (408). */
 export class NetworkError extends ClipRankerError {
   readonly kind = "network";
 
@@ -90,6 +90,7 @@ export async function errorOf(response: Response): Promise<ClipRankerError> {
   const said = parsed(await response.text());
   const message = said.error ?? `HTTP ${status}`;
   if (status === 401 || status === 403) return new UnauthorisedError(message);
+  if (status === 408) return new NetworkError(message);
   if (status === 429 || status === 503) {
     const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
     return new BusyError(message, Number.isNaN(seconds) ? DEFAULT_RETRY_AFTER_S : seconds);

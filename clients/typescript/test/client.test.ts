@@ -10,7 +10,7 @@ import {
   UnavailableError,
   type RankEvent,
 } from "../src/index.ts";
-import { hangUp, json, never, Stand, type Handler } from "./server.ts";
+import { breakOff, hangUp, json, never, Stand, type Handler } from "./server.ts";
 
 const REQUEST = { query_image_url: "example:cat", candidates: [] };
 const ANSWER = { results: [], failed: [], meta: {} };
@@ -80,6 +80,42 @@ test("a service busy for longer than the bound is not waited for", async () => {
 test("a broken connection is tried once more", async () => {
   await using stand = await Stand.start(hangUp, json(200, ANSWER));
   assert.deepEqual(await new ClipRanker({ url: stand.url }).rank(REQUEST), ANSWER);
+});
+
+test("a connection that breaks inside the answer is tried once more", async () => {
+  await using stand = await Stand.start(breakOff, json(200, ANSWER), json(400, { error: "no", detail: [] }));
+  assert.deepEqual(await new ClipRanker({ url: stand.url }).rank(REQUEST), ANSWER);
+  assert.equal(stand.seen.length, 2);
+});
+
+test("a request that arrived too slowly is sent once more", async () => {
+  await using stand = await Stand.start(json(408, { error: "too slow", detail: [] }), json(200, ANSWER));
+  assert.deepEqual(await new ClipRanker({ url: stand.url }).rank(REQUEST), ANSWER);
+});
+
+test("a key that no header takes is refused at once, and not quoted", () => {
+  for (const apiKey of ["\u9375", "secret\n", "se cret"]) {
+    assert.throws(() => new ClipRanker({ url: "http://localhost", apiKey }), (error) => {
+      assert(error instanceof TypeError);
+      assert(!error.message.includes(apiKey.trim()));
+      return true;
+    });
+  }
+});
+
+test("waits for longer than the service takes to answer what it has", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const silent = (_: string, { signal }: RequestInit): Promise<Response> =>
+    new Promise((_resolve, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
+  const client = new ClipRanker({ url: "http://localhost", fetch: silent, maxRetryWaitMs: 0 });
+  let over = false;
+  const call = client.rank(REQUEST).finally(() => (over = true));
+  const rejected = assert.rejects(call, TimeoutError);
+  t.mock.timers.tick(75_000);
+  await new Promise(setImmediate);
+  assert.equal(over, false);
+  t.mock.timers.tick(15_000);
+  await rejected;
 });
 
 test("a connection that breaks twice is a NetworkError", async () => {

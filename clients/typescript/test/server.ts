@@ -51,4 +51,9 @@ export const json =
   };
 
 export const hangUp: Handler = (request) => request.socket.destroy();
+/** Announces more than it brings. */
+export const breakOff: Handler = (request, response) => {
+  response.writeHead(200, { "Content-Length": "100" });
+  response.write('{"results":', () => request.socket.destroy());
+};
 export const never: Handler = () => undefined;

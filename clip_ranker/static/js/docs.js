@@ -2,7 +2,10 @@
 
 import { element } from "./element.js";
 import { rememberKey, rememberedKey } from "./key.js";
-import { example, examplePath, fields, isShown, operations, parametersOf, resolved } from "./openapi.js";
+import { example, examplePath, fields, isShown, operations, parametersOf, resolved, shapes } from "./openapi.js";
+import { inline, paragraphs } from "./prose.js";
+import { fieldTable, statusTable } from "./tables.js";
+import { trial } from "./trial.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -25,16 +28,22 @@ function show(api) {
   let group = null;
   for (const entry of operations(api)) {
     const id = `${entry.method}${entry.path}`.toLowerCase().replaceAll(/[^a-z]+/g, "-");
-    const link = element("a");
-    link.href = `#${id}`;
-    link.append(element("span", "verb", entry.method), entry.path);
     const [tag] = entry.operation.tags ?? [];
     if (tag && tag !== group) $("index").append(element("p", "soft note", tag));
     group = tag;
-    $("index").append(link);
+    $("index").append(linkTo(id, element("span", "verb", entry.method), entry.path));
     $("operations").append(section(id, entry, api));
   }
+  $("index").append(element("p", "soft note", "shapes"), linkTo("errors", "ErrorBody"));
+  $("operations").append(errors(api));
   if (location.hash) $(location.hash.slice(1))?.scrollIntoView();
+}
+
+function linkTo(id, ...content) {
+  const link = element("a");
+  link.href = `#${id}`;
+  link.append(...content);
+  return link;
 }
 
 function section(id, { method, path, operation }, api) {
@@ -59,15 +68,51 @@ function section(id, { method, path, operation }, api) {
   if (inPath.length) sheet.append(fieldTable("In the path", inPath, heading));
   sheet.append(statusTable(operation.responses, api, heading));
   for (const [status, answer] of Object.entries(operation.responses)) {
-    const rows = status < "300" ? fields(media(resolved(answer, api).content)?.schema, api) : [];
-    if (rows.length) sheet.append(fieldTable("Answer", rows, heading));
+    if (status < "300") sheet.append(...answerOf(media(resolved(answer, api).content), heading, api));
   }
   sheet.append(isShown(operation) ? opener(examplePath(path, operation)) : trial(method, path, body, api));
   return sheet;
 }
 
+/** The fields of an answer, or of each kind of line that it is made of, and an example. */
+function answerOf(content, heading, api) {
+  const found = [];
+  const rows = fields(content?.schema, api);
+  if (rows.length) found.push(fieldTable("Answer", rows, heading));
+  for (const [name, schema] of shapes(content)) {
+    found.push(fieldTable(`A line: ${name}`, fields(schema, api), heading));
+  }
+  const shown = example(content, api);
+  if (shown) found.push(sample(shown, heading));
+  return found;
+}
+
+/** The one shape of what is answered from 400 up. */
+function errors(api) {
+  const sheet = element("section", "sheet shape");
+  sheet.id = "errors";
+  const heading = element("h2", "", "ErrorBody");
+  heading.id = "errors-heading";
+  sheet.setAttribute("aria-labelledby", heading.id);
+  const schema = api.components.schemas.ErrorBody;
+  const text = element("div", "text");
+  text.append(...paragraphs(schema.description));
+  sheet.append(heading, text, fieldTable("Fields", fields(schema, api), heading));
+  sheet.append(sample(example({ schema }, api), heading));
+  return sheet;
+}
+
+/** An example as JSON; lines of JSON are text already. */
+function sample(value, heading) {
+  const shown = element("pre", "", typeof value === "string" ? value : JSON.stringify(value, null, 2));
+  shown.tabIndex = 0;
+  shown.role = "region";
+  shown.ariaLabel = `Example, ${heading.textContent}`;
+  return shown;
+}
+
 function opener(path) {
-  const link = element("a", "", "Open it");
+  const link = element("a", "", `Open ${path}`);
   link.href = path.slice(1) || ".";
   const line = element("p");
   line.append(link);
@@ -78,114 +123,3 @@ function media(content) {
   return Object.values(content ?? {})[0];
 }
 
-function fieldTable(caption, rows, heading) {
-  return table(caption, heading, rows.map(({ name, type, bounds, description }) => {
-    const about = element("td");
-    about.append(...inline(description));
-    if (bounds) about.append(element("div", "soft", bounds));
-    return [code(name), element("td", "kind", type), about];
-  }));
-}
-
-function statusTable(responses, api, heading) {
-  return table("Statuses", heading, Object.entries(responses).map(([status, answer]) => {
-    const about = element("td");
-    about.append(...inline(resolved(answer, api).description ?? ""));
-    return [code(status), about];
-  }));
-}
-
-function table(caption, heading, rows) {
-  const made = element("table");
-  made.append(element("caption", "", caption));
-  for (const [first, ...rest] of rows) {
-    const row = element("tr");
-    const head = element("th");
-    head.scope = "row";
-    head.append(first);
-    row.append(head, ...rest);
-    made.append(row);
-  }
-  const frame = element("div", "scroll");
-  frame.tabIndex = 0;
-  frame.role = "region";
-  frame.ariaLabel = `${caption}, ${heading.textContent}`;
-  frame.append(made);
-  return frame;
-}
-
-function trial(method, path, body, api) {
-  const form = element("form", "try");
-  let input = null;
-  if (body) {
-    input = element("textarea");
-    input.rows = 10;
-    input.spellcheck = false;
-    input.ariaLabel = `Body of ${method} ${path}`;
-    input.value = JSON.stringify(example(body, api) ?? {}, null, 2);
-    form.append(input);
-  }
-  const status = element("p", "soft");
-  status.role = "status";
-  const row = element("div", "row");
-  row.append(element("button", "primary", "Send"), status);
-  const answer = element("pre");
-  answer.hidden = true;
-  answer.tabIndex = 0;
-  answer.role = "region";
-  answer.ariaLabel = `Answer of ${method} ${path}`;
-  form.append(row, answer);
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    send(method, path, input?.value, { status, answer });
-  });
-  const details = element("details");
-  details.append(element("summary", "", "Try it"), form);
-  return details;
-}
-
-async function send(method, path, body, { status, answer }) {
-  const headers = body === undefined ? {} : { "Content-Type": "application/json" };
-  if ($("key").value) headers.Authorization = `Bearer ${$("key").value}`;
-  const start = performance.now();
-  answer.hidden = false;
-  answer.textContent = "";
-  status.textContent = "…";
-  try {
-    const response = await fetch(path.slice(1), { method, headers, body });
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
-    for (let part = await reader.read(); !part.done; part = await reader.read()) {
-      answer.textContent += part.value;
-    }
-    status.textContent = `${response.status}, ${Math.round(performance.now() - start)} ms`;
-    answer.textContent = indented(answer.textContent);
-  } catch (error) {
-    status.textContent = `No answer: ${error.message}`;
-  }
-}
-
-/** JSON with line breaks; any other text, NDJSON too, as it is. */
-function indented(text) {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch {
-    return text;
-  }
-}
-
-function paragraphs(text) {
-  return text.split(/\n\s*\n/).map((block) => {
-    const paragraph = element("p");
-    paragraph.append(...inline(block));
-    return paragraph;
-  });
-}
-
-/** Text with `code` in it, as nodes. */
-function inline(text) {
-  return text.split("`").map((part, index) => (index % 2 ? code(part) : part));
-}
-
-function code(text) {
-  return element("code", "", text);
-}

@@ -5,3 +5,10 @@ export function element(name, className = "", text = "") {
   if (text) made.textContent = text;
   return made;
 }
+
+/** A text of the service's, which speaks English whatever the page does. */
+export function english(text) {
+  const made = element("span", "", text);
+  made.lang = "en";
+  return made;
+}

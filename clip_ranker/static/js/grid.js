@@ -1,7 +1,7 @@
 /* The board as cards that glide to their places. Everything from outside is set as text. */
 
 import { inOrder } from "./board.js";
-import { element } from "./element.js";
+import { element, english } from "./element.js";
 import { words } from "./language.js";
 import { pictureUrl } from "./listings.js";
 
@@ -91,8 +91,13 @@ function score(value) {
 }
 
 function why({ reason, detail }) {
-  const line = element("p", "why", words().reasons[reason] ?? reason);
-  line.append(" ", element("span", "soft", `(${detail})`));
+  const sentence = words().reasons[reason] ?? reason;
+  const stop = /[.。]$/.exec(sentence)?.[0] ?? "";
+  const [open, close] = words().brackets;
+  const aside = element("span", "soft");
+  aside.append(open, english(detail), close);
+  const line = element("p", "why", sentence.slice(0, sentence.length - stop.length));
+  line.append(aside, stop);
   return line;
 }
 

@@ -1,5 +1,8 @@
 /* The access key, for as long as the tab is open; shared by /demo and /docs. */
 
+/** Whether a text can be a key at all: a header takes no other characters. */
+export const isKey = (text) => /^[\x21-\x7e]+$/.test(text);
+
 const NAME = "clip-ranker.key";
 
 export function rememberedKey() {

@@ -68,6 +68,11 @@ function bounds(schema) {
   return said.join(", ");
 }
 
+/** The kinds of object that a media type has one of on each line, as [name, schema]. */
+export function shapes(media) {
+  return (media?.["x-itemSchema"]?.oneOf ?? []).map((schema) => [schema.$ref.split("/").pop(), schema]);
+}
+
 /** The first example of a media type or its schema, or undefined. */
 export function example(media, document) {
   const named = Object.values(media?.examples ?? {})[0];
