@@ -37,10 +37,15 @@ def test_requests_are_refused_and_the_service_comes_back(
         ]
         answers = [one.result(REFUSED_WITHIN_S) for one in asked]
     assert time.monotonic() - struck < REFUSED_WITHIN_S
-    assert {answer.status_code for answer in answers} == {httpx.codes.SERVICE_UNAVAILABLE}
-    assert all(int(answer.headers["retry-after"]) >= 1 for answer in answers)
-    assert all(set(answer.json()) == {"error", "detail"} for answer in answers)
-    assert service.client.get("/healthz").status_code == httpx.codes.SERVICE_UNAVAILABLE
+    refused = [one for one in answers if one.status_code == httpx.codes.SERVICE_UNAVAILABLE]
+    assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+    assert all(set(answer.json()) == {"error", "detail"} for answer in refused)
+    if blow == signal.SIGSTOP:
+        assert len(refused) == len(answers)
+        assert service.client.get("/healthz").status_code == httpx.codes.SERVICE_UNAVAILABLE
+    else:  # one that dies may be back before the last of them asks
+        assert refused
+        assert {one.status_code for one in answers if one not in refused} <= {httpx.codes.OK}
     service.wait_until_ok(WELL_WITHIN_S - REFUSED_WITHIN_S)
     assert embedder(service).pid != victim.pid
     assert service.ranked(query=PHOTOS["cat"], candidates=["example:cat"])["meta"]["succeeded"] == 1
