@@ -10,7 +10,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from clip_ranker import images, unfold
+from clip_ranker import av1, images, unfold
 from clip_ranker.errors import NotAnImageError, TooLargeError
 from tests.hostile import files, heif
 from tests.photos import encode
@@ -158,11 +158,26 @@ HONEST_HEIC = {
         (800, 600),
     ),
     "a film": (heif.film(heif.coded("HEIF", (640, 480)), heif.file([SMALL])), (64, 64)),
+    "a film, by its brands": (
+        heif.film(SMALL, heif.file([SMALL]).replace(b"mif1heic", b"msf1hevc")),
+        (64, 64),
+    ),
     "a film of many tables": (
         heif.film(SMALL, heif.file([SMALL]), tables=[heif.offset_table(0)] * 2),
         (64, 64),
     ),
 }
+
+
+def test_the_budget_of_streams_is_far_from_what_a_large_picture_takes() -> None:
+    stream = memoryview(
+        heif.item_of(encode(Image.effect_noise((512, 512), 50), "AVIF"), (1, 1)).data
+    )
+    budget = av1.Budget()
+    for _ in range(2 * files.CAP_PX // 512**2):  # tiles, each with its alpha
+        assert av1.pixels(stream, budget) == 512 * 512
+    assert budget.units > av1.MOST_UNITS / 2
+    assert budget.header_bytes > av1.MOST_HEADER_BYTES / 2
 
 
 @pytest.mark.parametrize("name", HONEST_HEIC)
