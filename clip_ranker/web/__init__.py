@@ -31,6 +31,7 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
     """
     logs.set_up()
     connections.bound(most=settings.max_connections, head_timeout_s=settings.head_timeout_s)
+    traffic.leave_no_timers()
     traffic.label_known_paths_only(KNOWN_PATHS)
     service.add_asgi_middleware(RequestLog)
     service.add_asgi_middleware(Version)

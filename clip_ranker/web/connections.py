@@ -7,104 +7,170 @@ downloads. Behind Caddy it is Caddy that waits; inside the Docker network everyb
 
 import asyncio
 import json
+import socket
+from collections.abc import Iterable
+from enum import Enum, auto
 from http import HTTPStatus
 
 from uvicorn.config import HTTP_PROTOCOLS
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from clip_ranker import __version__, metrics
+from clip_ranker.web import request_log
+from clip_ranker.web.asgi import is_post
+from clip_ranker.web.pieces import Connection
+from clip_ranker.web.version import HEADER
+
 SEND_TIMEOUT_S = 30
-"""For the client to take a piece of an answer."""
+"""For the client to take ``LEAST_TAKEN_BYTES`` of an answer, or what is left of it."""
+LEAST_TAKEN_BYTES = 16_384
+READ_BYTES = 4096
+"""From one connection before it is the others' turn; asyncio's own 256 KB may be 40,000 chunks."""
+SILENT_S = 1
+"""Without a head, after which a client goes before all that do something, however slowly."""
 NOT_HTTP = "this is no proper HTTP request"
 
 
+class Wait(Enum):
+    """What a connection waits for, unless a request is whole and the service works on it."""
+
+    HEAD = auto()
+    """For a request to begin; the rest of a body that was refused counts as no request."""
+    BODY = auto()
+    """For the rest of it; ``web/body.py`` limits that."""
+    TAKE = auto()
+    """For the client to read what is written."""
+    TURN = auto()
+    """For the service, which owes it little: it only reads, or sends requests ahead."""
+
+
 def bound(*, most: int, head_timeout_s: float) -> None:
-    """Makes the server of this process use connections with limits.
+    """Makes the server of this process use connections with limits, where they come by TCP.
 
     Args:
-        most: connections at once; one more takes the place of one that waits for its client.
+        most: connections at once; one more takes the place of the one that waits longest, the
+            silent first, and ends at once where the service works for each.
         head_timeout_s: from the connection, or the end of a request, to the next one's head.
     """
-    opened: dict[H11Protocol, None] = {}
+    read = memoryview(bytearray(READ_BYTES))  # all share it: what is read is copied at once
 
-    class Bounded(H11Protocol):
-        _deadline: asyncio.TimerHandle | None = None
-        _unread: asyncio.TimerHandle | None = None
+    class Bounded(H11Protocol, asyncio.BufferedProtocol):
+        conn: Connection
+        waits_for: Wait | None = None
+        since = 0.0
+        _sends_ahead = False
+        _timer: asyncio.TimerHandle | None = None
+        _untaken_bytes = 0
 
         def connection_made(  # type: ignore[override]
             self, transport: asyncio.Transport
         ) -> None:
-            if len(opened) >= most:
-                _make_room(opened)
-            opened[self] = None
+            if transport.get_extra_info("socket").family == socket.AF_UNIX:
+                # BentoML's own, from the API process to the embedder.
+                private = H11Protocol(self.config, self.server_state, self.app_state, self.loop)
+                transport.set_protocol(private)
+                private.connection_made(transport)
+                return
             super().connection_made(transport)
-            self._watch()
+            self.conn = Connection()
+            transport.set_write_buffer_limits(0)  # so that write_paused says what is not taken
+            if len(opened) >= most:
+                patient = _most_patient(opened, self.loop.time()) or self
+                opened.discard(patient)
+                # Never close(), which waits for a client that does not read.
+                patient.transport.abort()
+                if patient is self:
+                    return
+            opened.add(self)
+            self._wait(Wait.HEAD)
 
         def connection_lost(self, exc: Exception | None) -> None:
-            opened.pop(self, None)
-            self._unwatch()
-            if self._unread is not None:
-                self._unread.cancel()
+            opened.discard(self)
+            self._wait(None)
             super().connection_lost(exc)
 
-        def data_received(self, data: bytes) -> None:
-            super().data_received(data)
+        def get_buffer(self, sizehint: int) -> memoryview:
+            return read
+
+        def buffer_updated(self, nbytes: int) -> None:
+            self.data_received(bytes(read[:nbytes]))
             self._watch()
 
         def on_response_complete(self) -> None:
             super().on_response_complete()
+            self._sends_ahead = not self.cycle.response_complete
             self._watch()
 
         def pause_writing(self) -> None:
             super().pause_writing()
-            self._unread = self.loop.call_later(SEND_TIMEOUT_S, self.transport.abort)
+            self._watch()
 
         def resume_writing(self) -> None:
             super().resume_writing()
-            if self._unread is not None:
-                self._unread.cancel()
+            self._watch()
 
         def send_400_response(self, msg: str) -> None:
-            if _is_at_work(self):  # the garbage comes behind a request
-                self.transport.abort()
-            else:
+            if self.conn.between_requests:
                 self.transport.write(_bad_request())
                 self.transport.close()
+            else:  # a request has its answer, or will have one
+                self.transport.abort()
 
         def _should_upgrade(self) -> bool:
             return False  # there is no WebSocket here
 
         def _watch(self) -> None:
-            if _is_at_work(self):
-                self._unwatch()
-            elif self._deadline is None:
-                # Not close(), which waits for a client that does not read.
-                self._deadline = self.loop.call_later(head_timeout_s, self.transport.abort)
+            waits_for = self._waits_for()
+            if waits_for is not self.waits_for:
+                self._wait(waits_for)
 
-        def _unwatch(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
+        def _waits_for(self) -> Wait | None:
+            if self.flow.write_paused:
+                return Wait.TAKE
+            if self.cycle is None or self.cycle.response_complete:
+                return Wait.HEAD
+            if self.cycle.more_body:
+                return Wait.BODY
+            work = is_post(self.scope)  # type: ignore[arg-type]
+            return Wait.TURN if self._sends_ahead or not work else None
 
+        def _wait(self, waits_for: Wait | None) -> None:
+            self.waits_for, self.since = waits_for, self.loop.time()
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if waits_for is Wait.HEAD:
+                self._timer = self.loop.call_later(head_timeout_s, self.transport.abort)
+            elif waits_for is Wait.TAKE:
+                self._untaken_bytes = self.transport.get_write_buffer_size()
+                self._timer = self.loop.call_later(SEND_TIMEOUT_S, self._look_what_was_taken)
+
+        def _look_what_was_taken(self) -> None:
+            left_bytes = self.transport.get_write_buffer_size()
+            if left_bytes <= self._untaken_bytes - LEAST_TAKEN_BYTES:
+                self._wait(Wait.TAKE)
+            else:
+                self.transport.abort()
+
+    def _most_patient(connections: Iterable[Bounded], now: float) -> Bounded | None:
+        """Who has waited longest."""
+
+        def patience(one: Bounded) -> tuple[bool, float]:
+            waited_s = now - one.since
+            return (one.waits_for is Wait.HEAD and waited_s > SILENT_S, waited_s)
+
+        return max((one for one in connections if one.waits_for), key=patience, default=None)
+
+    opened: set[Bounded] = set()
     HTTP_PROTOCOLS["auto"] = Bounded  # type: ignore[assignment]
 
 
-def _is_at_work(connection: H11Protocol) -> bool:
-    return connection.cycle is not None and not connection.cycle.response_complete
-
-
-def _make_room(opened: dict[H11Protocol, None]) -> None:
-    """Closes the oldest that has a request neither under way nor whole."""
-    for connection in opened:
-        if not _is_at_work(connection) or connection.cycle.more_body:
-            del opened[connection]
-            connection.transport.abort()
-            return
-
-
 def _bad_request() -> bytes:
-    body = json.dumps({"error": NOT_HTTP, "detail": []}).encode()
     status = HTTPStatus.BAD_REQUEST
+    metrics.REQUESTS_REFUSED.labels(str(int(status))).inc()
+    request_log.write({"status": status, "error": NOT_HTTP})
+    body = json.dumps({"error": NOT_HTTP, "detail": []}).encode()
     return (
         f"HTTP/1.1 {status} {status.phrase}\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"{HEADER}: {__version__}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     ).encode() + body

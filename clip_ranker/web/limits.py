@@ -13,7 +13,7 @@ class MaxRequests:
         self._under_way = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Counts the request in for as long as it runs, its body's upload included."""
+        """Counts the request in once its body is here, for as long as it runs."""
         if not is_post(scope):
             await self._app(scope, receive, send)
             return

@@ -20,11 +20,17 @@ def tell(**facts: Any) -> None:
     _line.get({}).update(facts)
 
 
+def write(line: dict[str, Any]) -> None:
+    """Writes one line; JSON escapes what a path could forge lines with."""
+    facts = {key: _cut(value) for key, value in line.items()}
+    logger.info(json.dumps(facts, separators=(",", ":")))
+
+
 class RequestLog:
     """Writes the line when the answer has ended.
 
-    Successful reading, such as of /healthz every few seconds, has none. JSON escapes what a path
-    could forge lines with; there is neither a query string nor a header in it.
+    Successful reading, such as of /healthz every few seconds, has none. There is neither
+    a query string nor a header in it.
     """
 
     def __init__(self, app: App) -> None:
@@ -40,25 +46,24 @@ class RequestLog:
         _line.set(line)
         written = False
 
-        def write() -> None:
+        def end() -> None:
             nonlocal written
             if not written and (is_post(scope) or line["status"] >= 400):
                 line["total_ms"] = round((time.perf_counter() - began) * 1000)
-                facts = {key: _cut(value) for key, value in line.items()}
-                logger.info(json.dumps(facts, separators=(",", ":")))
+                write(line)
             written = True
 
         async def noting(message: Message) -> None:
             if message["type"] == "http.response.start":
                 line["status"] = message["status"]
             elif not message.get("more_body", False):
-                write()  # before the client has it all: what it asks next comes later in the log
+                end()  # before the client has it all: what it asks next comes later in the log
             await send(message)
 
         try:
             await self._app(scope, receive, noting)
         finally:
-            write()
+            end()
 
 
 def _cut(value: object) -> object:

@@ -1,15 +1,25 @@
-"""Keeps BentoML's own request metrics small, whatever paths strangers ask for."""
+"""Replaces two middlewares of BentoML's that grow with the requests that strangers send."""
 
 from collections.abc import Collection
 from typing import Any
 
 from bentoml._internal.server.http import instruments
+from bentoml._internal.server.http import traffic as limits
 
 from clip_ranker.web.asgi import App, Receive, Scope, Send
 
 NAME = "RunnerTrafficMetricsMiddleware"
 OTHER = "/other"
 REAL_PATH = "clip_ranker.path"
+
+
+def leave_no_timers() -> None:
+    """Takes BentoML's time-out away; every request has limits of ours.
+
+    It starts a timer a request and never stops it: 5 KB each, even of /healthz, for as long as the
+    longest request may take.
+    """
+    limits.TimeoutMiddleware = _Untimed  # type: ignore[assignment, misc]
 
 
 def label_known_paths_only(known: Collection[str]) -> None:
@@ -40,4 +50,12 @@ class _RealPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if REAL_PATH in scope:
             scope = {**scope, "path": scope[REAL_PATH]}
+        await self._app(scope, receive, send)
+
+
+class _Untimed:
+    def __init__(self, app: App, timeout: float) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)

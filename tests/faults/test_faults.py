@@ -22,6 +22,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.cheap import ask_for_health
 from tests.hostile import files
 from tests.hostile.answers import BROKEN, OK
 from tests.hostile.raw_server import RawServer, drip, reset, until_closed
@@ -39,6 +40,8 @@ ODD = ["url", "bad url", "bad body", "leaves", "stream", "holds on"]
 """What a client does once for every six plain requests."""
 LAZY = 6
 """Threads and connections that are made when first needed, and stay: asyncio's own, a few."""
+CHEAP = 30_000
+"""Requests for /healthz on top; 2 KB that each left behind would be noticed."""
 GROWTH_BYTES = 60_000_000
 """What memory may differ by before and after: allocator slack, not a leak of minutes of load."""
 
@@ -94,6 +97,7 @@ def test_faults(
     _load(service, urls, LASTS_S / 6, None)  # buffers, threads and caches reach their size
     before = _settled(service, None)
     tally = _load(service, urls, LASTS_S * 2 / 3, _embedder)
+    ask_for_health(service, CHEAP)
     after = _settled(service, before)
     with capsys.disabled():
         print(f"\nstatuses   {dict(tally.statuses)}\nreasons    {dict(tally.reasons)}")

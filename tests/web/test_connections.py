@@ -1,6 +1,7 @@
-"""Clients that connect and bring no request, or take no answer, against a running service."""
+"""Clients that connect and bring no request, against a running service."""
 
-import asyncio
+import base64
+import re
 import socket
 import time
 from collections.abc import Callable
@@ -9,22 +10,20 @@ from contextlib import ExitStack
 
 import httpx
 import pytest
-import uvicorn
 
 from clip_ranker.web import connections
-from clip_ranker.web.asgi import Receive, Scope, Send
+from clip_ranker.web.version import HEADER
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import Service
 
 OPEN = 40
 """Of the service below; clients here open twice as many."""
-UPLOAD = b"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
 
 
 @pytest.fixture
 def bounded(serve: Callable[..., Service]) -> Service:
-    return serve(CLIP_MAX_CONNECTIONS=str(OPEN), CLIP_HEAD_TIMEOUT_S="1")
+    return serve(CLIP_MAX_CONNECTIONS=str(OPEN), CLIP_HEAD_TIMEOUT_S="0.5")
 
 
 def connect(service: Service) -> socket.socket:
@@ -76,65 +75,42 @@ def test_a_dripping_head_does_not_keep_a_connection(bounded: Service) -> None:
                 break
 
 
-@pytest.mark.parametrize("start", [b"", b"GET / HT", UPLOAD], ids=["silence", "head", "upload"])
-def test_health_is_answered_whoever_waits(serve: Callable[..., Service], start: bytes) -> None:
-    patient = serve(CLIP_MAX_CONNECTIONS=str(OPEN), CLIP_HEAD_TIMEOUT_S="60")
-    with ExitStack() as held:
-        clients = [held.enter_context(connect(patient)) for _ in range(2 * OPEN)]
-        for client in clients:
-            client.sendall(start)
-        with httpx.Client(trust_env=False) as fresh:
-            assert fresh.get(f"{patient.url}/healthz").text == "ok"
-        assert all(ends(client) for client in clients[:OPEN])  # the oldest made room
-        clients[-1].settimeout(0)
-        with pytest.raises(BlockingIOError):
-            clients[-1].recv(1)
-
-
-def test_a_request_under_way_is_left_alone(bounded: Service, images: ImageServer) -> None:
+@pytest.mark.parametrize("path", ["/rank", "/rank/stream"])
+def test_a_request_under_way_is_left_alone(
+    bounded: Service, images: ImageServer, path: str
+) -> None:
     """It takes longer than a head may, and everybody else is told to make room."""
-    late = images.url("/slow?s=1.5&under-way")
+    late = images.url(f"/slow?s=1&under-way={path}")
+    body = {
+        "query_image_base64": base64.b64encode(PHOTOS["cat"]).decode(),
+        "candidates": [{"auction_id": "1", "image_url": late}],
+    }
+    before = images.hits["/slow"]
     with ThreadPoolExecutor(1) as pool, ExitStack() as held:
-        answer = pool.submit(bounded.ranked, query=PHOTOS["cat"], candidates=[late])
-        while not images.hits["/slow"]:
+        answer = pool.submit(bounded.client.post, path, json=body)
+        while images.hits["/slow"] == before:
             time.sleep(0.01)
         for _ in range(2 * OPEN):
             held.enter_context(connect(bounded))
-        assert answer.result()["meta"]["succeeded"] == 1
-
-
-def test_a_client_that_takes_no_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a server of its own: the service gives a client half a minute."""
-    monkeypatch.setattr(connections, "SEND_TIMEOUT_S", 0.2)
-    monkeypatch.setattr(connections, "HTTP_PROTOCOLS", protocols := {})
-    connections.bound(most=OPEN, head_timeout_s=10)
-    ended = asyncio.Event()
-
-    async def large(_: Scope, __: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        for _ in range(100):
-            await send({"type": "http.response.body", "body": b"x" * 10**6, "more_body": True})
-        ended.set()
-
-    async def scenario() -> None:
-        listening = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(large, http=protocols["auto"], lifespan="off", log_config=None)
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        with socket.create_connection(listening.getsockname()) as client:
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            async with asyncio.timeout(10):
-                await ended.wait()
-        server.should_exit = True
-        await serving
-
-    asyncio.run(scenario())
+        assert '"succeeded":1' in answer.result().text
 
 
 def test_garbage_is_answered_in_the_one_shape(bounded: Service) -> None:
+    def refused() -> float:
+        counted = re.search(
+            r'^clip_ranker_requests_refused_total{status="400"} (\S+)$',
+            bounded.client.get("/metrics").text,
+            re.M,
+        )
+        return float(counted[1]) if counted else 0
+
+    before = refused()
     with connect(bounded) as client:
         client.sendall(b"NOT HTTP\r\n\r\n")
         answer = client.recv(65536)
         assert answer.startswith(b"HTTP/1.1 400 ")
+        assert f"{HEADER}: ".encode() in answer
         assert connections.NOT_HTTP.encode() in answer
         assert b'"detail": []' in answer
+    assert refused() == before + 1
+    assert f'{{"status":400,"error":"{connections.NOT_HTTP}"}}' in bounded.log()
