@@ -21,7 +21,8 @@ def test_it_serves_and_says_how_to_ask(
 ) -> None:
     stored("efficientnet_lite0")
     (tmp_path / "models").symlink_to(Path(os.environ["BENTOML_HOME"]) / "models")
-    block = next(command.text for command in commands(page) if "make run" in command.text)
+    blocks = [command.text for command in commands(page) if command.kind == "sh"]
+    block = next(text for text in blocks if "make run" in text)
     [line] = [line for line in block.splitlines() if "make run" in line]
     environment = {
         "PORT": str(free_port()),
