@@ -34,6 +34,7 @@ for path in sorted(pathlib.Path("/home/bentoml/bento/src").rglob("*")):
     if path.is_file():
         print(hashlib.sha256(path.read_bytes()).hexdigest(), path)
 """
+REFUSED_WITHIN_S = 15
 MOST_WITHOUT_MODEL_BYTES = 900_000_000 - 352_000_000
 """With the ViT-B/32 in fp32 the image has 0.9 GB at most."""
 
@@ -182,6 +183,20 @@ def test_a_killed_process_comes_back_without_the_container_starting_again(
         wait_until(lambda: _pid(name) not in (0, killed), f"another {name}")  # noqa: B023
         wait_until(lambda: ok(service), "ok")
     assert container()["RestartCount"] == 0
+
+
+def test_a_frozen_embedder_is_noticed_and_replaced(service: httpx.Client) -> None:
+    restarts = container()["RestartCount"]
+    frozen = _pid("ClipEmbedder")
+    inside("sh", "-c", f"kill -STOP {frozen}")
+    refused = rank(service, "example:gravel")
+    assert refused.status_code == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    assert refused.elapsed.total_seconds() < REFUSED_WITHIN_S
+    wait_until(lambda: _pid("ClipEmbedder") not in (0, frozen), "another embedder")
+    wait_until(lambda: ok(service), "ok")
+    assert rank(service, "example:gravel").json()["meta"]["succeeded"] == 1
+    assert container()["RestartCount"] == restarts
 
 
 def test_a_killed_service_comes_back_as_a_new_container_process(service: httpx.Client) -> None:
