@@ -43,6 +43,8 @@ class Decoder:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _go(self) -> None:
+        if not self._free:
+            return
         ahead = self._under_way.total() + self._ready.waiting_in_all()
         for lane, waiting in self.waitlist.take(
             self._free, lambda lane: self._room(lane, crowded=ahead >= self._most_ahead)

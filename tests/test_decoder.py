@@ -82,9 +82,9 @@ def test_no_more_is_decoded_than_the_next_call_takes() -> None:
         while len(s.decoded) < len(tasks):
             # One call is out, and all that the next one takes is ready.
             left = len(tasks) - sum(sizes)
-            _, answer = out = await s.embedder.out.get()
-            sizes.append(out[0])
-            ready = min(4, left - out[0])
+            size, answer = await s.embedder.out.get()
+            sizes.append(size)
+            ready = min(4, left - size)
             await until(lambda: s.batcher.waitlist.waiting(lane) >= ready)  # noqa: B023
             assert len(s.decoded) == sum(sizes) + ready
             assert s.decoder.waitlist.waiting(lane) == len(tasks) - len(s.decoded)

@@ -7,8 +7,9 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import psutil
 import pytest
@@ -300,38 +301,46 @@ def test_one_slow_host_leaves_places_for_others() -> None:
         asyncio.run(main())
 
 
+@asynccontextmanager
+async def one_request_over(
+    names: list[str], server: RawServer, **settings: Any
+) -> AsyncIterator[Callable[[str, str, Asker], Awaitable[bytes]]]:
+    """While one request downloads /slow from each of these hosts: how others ask."""
+
+    async def resolve(_: str, __: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def ask(host: str, path: str, asker: Asker) -> bytes:
+        url = f"http://{host}:{server.port}{path}"
+        async with fetcher.fetch(url, asker=asker) as body:
+            return body
+
+    admitted = tuple(f"{name}:{server.port}" for name in names)
+    fetcher = Fetcher(
+        Settings(allow_private_hosts=admitted, download_timeout_s=30, **settings), resolve=resolve
+    )
+    one = Asker()
+    greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
+    async with asyncio.timeout(10):
+        yield ask
+    for task in greedy:
+        task.cancel()
+    await asyncio.gather(*greedy, return_exceptions=True)
+    await fetcher.close()
+
+
 def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServer) -> None:
     server.acts["/slow"] = until_closed
     server.says("/", PICTURE)
 
     async def main() -> None:
-        async def resolve(_: str, __: int) -> list[str]:
-            return ["127.0.0.1"]
-
-        async def ask(host: str, path: str, asker: Asker) -> bytes:
-            url = f"http://{host}:{server.port}{path}"
-            async with fetcher.fetch(url, asker=asker) as body:
-                return body
-
         names = [f"{number}.test" for number in range(50)]
-        settings = Settings(
-            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
-            max_downloads=8,
-            download_timeout_s=30,
-        )
-        fetcher = Fetcher(settings, resolve=resolve)
-        one = Asker()
-        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
-        async with asyncio.timeout(10):
+        async with one_request_over(names, server, max_downloads=8) as ask:
             assert await ask("0.test", "/", Asker()) == b"picture"
             # Two that ask at the same time share what there is, whoever came first.
             other = Asker()
             late = asyncio.gather(*(ask(name, "/", other) for name in names))
             assert set(await late) == {b"picture"}
-        for task in greedy:
-            task.cancel()
-        await asyncio.gather(*greedy, return_exceptions=True)
-        await fetcher.close()
 
     asyncio.run(main())
 
@@ -491,31 +500,12 @@ def test_a_request_of_slow_big_bodies_leaves_a_place_for_another_one(
     server.says("/small", PICTURE)
 
     async def main() -> None:
-        async def resolve(_: str, __: int) -> list[str]:
-            return ["127.0.0.1"]
-
-        async def ask(host: str, path: str, asker: Asker) -> bytes:
-            url = f"http://{host}:{server.port}{path}"
-            async with fetcher.fetch(url, asker=asker) as body:
-                return body
-
         names = [f"{number}.test" for number in range(2 * fetch_module.BIG_BODIES)]
-        settings = Settings(
-            allow_private_hosts=tuple(f"{name}:{server.port}" for name in names),
-            download_timeout_s=30,
-        )
-        fetcher = Fetcher(settings, resolve=resolve)
-        one = Asker()
-        greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
-        async with asyncio.timeout(10):
+        async with one_request_over(names, server) as ask:
             while len(server.requests) < len(names):
                 await ask("0.test", "/small", Asker())
             await ask("0.test", "/small", Asker())
             assert len(await ask("0.test", "/big", Asker())) == 500
-        for task in greedy:
-            task.cancel()
-        await asyncio.gather(*greedy, return_exceptions=True)
-        await fetcher.close()
 
     asyncio.run(main())
 
