@@ -38,11 +38,11 @@ RUN uv venv --python python3 /import \
 # Importing takes minutes: only what it needs, so that other changes do not import again.
 COPY import_model.py ./
 COPY deploy/import.sh deploy/
+COPY clip_ranker/__init__.py clip_ranker/errors.py clip_ranker/processors.py clip_ranker/
+COPY clip_ranker/decode clip_ranker/decode
 COPY clip_ranker/examples clip_ranker/examples
 COPY clip_ranker/importing clip_ranker/importing
-COPY clip_ranker/__init__.py clip_ranker/av1.py clip_ranker/boxes.py clip_ranker/encoder.py clip_ranker/errors.py \
-    clip_ranker/example_pictures.py clip_ranker/images.py clip_ranker/pixel_budget.py \
-    clip_ranker/store.py clip_ranker/unfold.py clip_ranker/
+COPY clip_ranker/models clip_ranker/models
 RUN deploy/import.sh "$MODEL" $IMPORT_ARGS
 COPY . .
 # BentoML makes folders that only their owner can read.

@@ -16,7 +16,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for another)
-	@$(BIN)/python -m clip_ranker.run
+	@$(BIN)/python -m clip_ranker.cli.run
 
 test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 	$(BIN)/python -m pytest $(ARGS)

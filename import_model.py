@@ -36,9 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warnings.filterwarnings("ignore")  # torch's and open_clip's, about their own insides
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):
-        from clip_ranker import store
         from clip_ranker.importing import sources
         from clip_ranker.importing.errors import ImportRefusedError
+        from clip_ranker.models import store
     try:
         if options.starter:
             name = options.name or sources.STARTER

@@ -8,16 +8,18 @@ import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from clip_ranker import entrypoint, malloc, store, web
-from clip_ranker.api import Api
-from clip_ranker.batcher import Batcher, Embedding, Pixels
-from clip_ranker.embedder import Embedder
-from clip_ranker.encoder import Encoder
+from clip_ranker import entrypoint, malloc, web
+from clip_ranker.embed.batcher import Batcher
+from clip_ranker.embed.embedder import Embedder
 from clip_ranker.errors import EmbedFailedError
-from clip_ranker.pictures import Pictures
-from clip_ranker.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
+from clip_ranker.models import store
+from clip_ranker.models.encoder import Embedding, Encoder
+from clip_ranker.models.preprocess import Pixels
+from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 from clip_ranker.web.answers import answers
+from clip_ranker.web.api import Api
 
 entrypoint.take_over()
 malloc.give_back()

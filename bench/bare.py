@@ -13,8 +13,9 @@ import numpy as np
 import onnxruntime as ort
 
 from bench.settings import BATCH, THREADS
-from clip_ranker import images, store
-from clip_ranker.pixel_budget import PixelBudget
+from clip_ranker.decode import images
+from clip_ranker.decode.pixel_budget import PixelBudget
+from clip_ranker.models import store
 
 MOST = 64
 """Different pictures held; more are these again."""

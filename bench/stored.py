@@ -10,8 +10,8 @@ import time
 import numpy as np
 
 from bench.settings import BATCH, THREADS
-from clip_ranker import store
-from clip_ranker.encoder import Encoder
+from clip_ranker.models import store
+from clip_ranker.models.encoder import Encoder
 
 
 def main(name: str) -> None:

@@ -15,7 +15,7 @@ def _main() -> int:
         name = "_".join(["clip", *map(str, fault["loc"])]).upper()
         sys.stderr.write(f"clip_ranker: {name}: {fault['msg']}\n")
         return 2
-    from clip_ranker.cli import main  # only now: the request's bounds are settings
+    from clip_ranker.cli.main import main  # only now: the request's bounds are settings
 
     return main()
 

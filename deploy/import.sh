@@ -11,7 +11,7 @@ shift
 python=${PYTHON:-python}
 
 stored() {
-    "$python" -c 'import sys; from clip_ranker import store; store.load(sys.argv[1])' "$model"
+    "$python" -c 'import sys; from clip_ranker.models import store; store.load(sys.argv[1])' "$model"
 }
 
 if stored 2>/dev/null; then

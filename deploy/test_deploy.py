@@ -52,7 +52,7 @@ def test_both_images_hold_the_same_service_and_the_pinned_packages(
     bento_image: str, dockerfile_image: str
 ) -> None:
     files = python_in(bento_image, FILES)
-    assert "clip_ranker/ranker.py" in files
+    assert "clip_ranker/rank/ranking.py" in files
     assert "tests/" not in files
     assert python_in(dockerfile_image, FILES) == files
     pinned = (ROOT / "requirements.txt").read_text().lower().splitlines()

@@ -193,7 +193,7 @@ def publish_a_change(vps: Vps) -> None:
     """Something to pull that can be told in the container."""
     work = vps.folder / "upstream"
     run("git", "clone", "--quiet", vps.folder / "origin.git", work)
-    icon = work / "clip_ranker" / "static" / "icon.svg"
+    icon = work / "clip_ranker" / "web" / "static" / "icon.svg"
     icon.write_text(icon.read_text() + "<!-- new -->\n")
     author = ("-c", "user.name=test", "-c", "user.email=test@example.com")
     run("git", "-C", work, *author, "commit", "--quiet", "--all", "--message", "Change the icon")
@@ -210,7 +210,7 @@ def check_the_old_one_runs(vps: Vps) -> None:
         return "<svg" in icon and "new" not in icon
 
     wait_until(old, "the old one again")
-    assert "new" not in (vps.clone / "clip_ranker/static/icon.svg").read_text()
+    assert "new" not in (vps.clone / "clip_ranker/web/static/icon.svg").read_text()
 
 
 def check_it_has_the_key(vps: Vps) -> None:

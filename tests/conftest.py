@@ -43,8 +43,8 @@ def run_import(*arguments: str, **environment: str) -> "subprocess.CompletedProc
 @pytest.fixture(scope="session")
 def stored() -> Callable[[str], str]:
     """Makes sure that one of ``IMPORTS`` is in the store; answers its name."""
-    from clip_ranker import store
     from clip_ranker.errors import ModelNotFoundError
+    from clip_ranker.models import store
 
     def ensure(name: str) -> str:
         try:

@@ -7,14 +7,14 @@ import hashlib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-BESIDE = ("store.py", "images.py")
-"""Modules outside ``clip_ranker/importing`` that decide what an import stores."""
+FOLDERS = ("importing", "models", "decode")
+"""Of the package, that decide what an import stores."""
 
 
 def digest() -> str:
     """Of the sources that an import runs through."""
     found = hashlib.sha256()
     package = ROOT / "clip_ranker"
-    for path in sorted([*(package / "importing").rglob("*.py"), *(package / n for n in BESIDE)]):
+    for path in sorted(path for folder in FOLDERS for path in (package / folder).rglob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()[:12]

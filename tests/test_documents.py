@@ -17,8 +17,8 @@ from prometheus_client.metrics import MetricWrapperBase
 import clip_ranker
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError
-from clip_ranker.example_pictures import FOLDER
-from clip_ranker.schema import (
+from clip_ranker.examples import FOLDER
+from clip_ranker.rank.schema import (
     Candidate,
     Failure,
     Meta,

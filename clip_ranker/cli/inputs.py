@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import ValidationError
 
 from clip_ranker.errors import ClipRankerError, DownloadFailedError
-from clip_ranker.schema import Candidate
+from clip_ranker.rank.schema import Candidate
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 FILE = "file:"

@@ -4,16 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from clip_ranker import store
-from clip_ranker.batcher import Batcher, Embedding, Pixels
 from clip_ranker.cli.inputs import FILE, read_picture
 from clip_ranker.cli.show import Advance
-from clip_ranker.encoder import Encoder
-from clip_ranker.flights import Flight
-from clip_ranker.job import Job
-from clip_ranker.pictures import Pictures
-from clip_ranker.ranker import Ranking
-from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.embed.batcher import Batcher
+from clip_ranker.models import store
+from clip_ranker.models.encoder import Embedding, Encoder
+from clip_ranker.models.preprocess import Pixels
+from clip_ranker.pictures.job import Job
+from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.pictures.single_flight import Flight
+from clip_ranker.rank.ranking import Ranking
+from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
 NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C

@@ -12,7 +12,7 @@ from clip_ranker.cli.arguments import parser
 from clip_ranker.cli.inputs import CliError, UsageError, read_listings, read_photo
 from clip_ranker.cli.sheet import sheet
 from clip_ranker.errors import ClipRankerError
-from clip_ranker.schema import Failure, RankRequest, RankResponse, Result
+from clip_ranker.rank.schema import Failure, RankRequest, RankResponse, Result
 
 DONE, FAILED, USAGE, NONE_RANKED, INTERRUPTED = 0, 1, 2, 3, 130
 

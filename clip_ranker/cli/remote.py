@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from clip_ranker.cli.inputs import CliError, UsageError
 from clip_ranker.cli.show import Advance
-from clip_ranker.schema import RankRequest, RankResponse
+from clip_ranker.rank.schema import RankRequest, RankResponse
 
 CONNECT_TIMEOUT_S = 10
 EVENT_TIMEOUT_S = 90

@@ -8,11 +8,12 @@ from string import Template
 
 from PIL import Image
 
-from clip_ranker import example_pictures, images
+from clip_ranker import examples
 from clip_ranker.cli.inputs import FILE, read_picture
+from clip_ranker.decode import images
+from clip_ranker.download.fetch import Fetcher
 from clip_ranker.errors import CandidateError
-from clip_ranker.fetch import Fetcher
-from clip_ranker.schema import Candidate, RankRequest, RankResponse
+from clip_ranker.rank.schema import Candidate, RankRequest, RankResponse
 from clip_ranker.settings import Settings, get_settings
 
 THUMBNAIL_PX = 320
@@ -100,8 +101,8 @@ async def _of_url(
         try:
             if url.startswith(FILE):
                 data = await asyncio.to_thread(read_picture, url)
-            elif url.startswith(example_pictures.SCHEME):
-                data = example_pictures.read(url)
+            elif url.startswith(examples.SCHEME):
+                data = examples.read(url)
             else:
                 async with fetcher.fetch(url) as body:
                     data = bytes(body)

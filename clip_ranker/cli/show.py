@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from clip_ranker.schema import Candidate, RankResponse
+from clip_ranker.rank.schema import Candidate, RankResponse
 
 Advance = Callable[[], None]
 

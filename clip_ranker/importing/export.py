@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from clip_ranker.images import Preprocess
+from clip_ranker.models.preprocess import Preprocess
 
 
 def export(tower: nn.Module, example: Tensor, path: Path) -> None:

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from clip_ranker import example_pictures, images
-from clip_ranker.images import Preprocess
+from clip_ranker import examples
+from clip_ranker.decode import images
 from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.models.preprocess import Preprocess
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 BATCH = 16
@@ -108,8 +109,8 @@ def as_by_phone(photo: Image.Image) -> Image.Image:
 
 
 def _photographs() -> Iterator[Image.Image]:
-    for name in example_pictures.names():
-        data = example_pictures.read(example_pictures.SCHEME + name)
+    for name in examples.names():
+        data = examples.read(examples.SCHEME + name)
         yield images.decode(data, max_pixels=10**7)
 
 

@@ -15,8 +15,8 @@ import torch
 from open_clip import transformer as clip
 from torch import Tensor, nn
 
-from clip_ranker.images import Preprocess
 from clip_ranker.importing.sources import Source
+from clip_ranker.models.preprocess import Preprocess
 
 
 def towers(source: Source) -> dict[str, nn.Module]:

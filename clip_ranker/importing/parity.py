@@ -9,10 +9,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from clip_ranker import example_pictures, images
-from clip_ranker.encoder import Encoder
+from clip_ranker import examples
+from clip_ranker.decode import images
 from clip_ranker.importing.errors import ImportRefusedError
 from clip_ranker.importing.sources import Source
+from clip_ranker.models.encoder import Encoder
 
 MIN_COSINE = 0.99999
 UNIT_TOLERANCE = 1e-4
@@ -74,8 +75,8 @@ def _cosine(exported: NDArray[np.float32], reference: NDArray[np.float32]) -> fl
 
 def photographs() -> Iterator[Image.Image]:
     """The shipped pictures, each cut or grown to one of ``SHAPES`` and then fitted."""
-    for index, name in enumerate(example_pictures.names()):
-        data = example_pictures.read(example_pictures.SCHEME + name)
+    for index, name in enumerate(examples.names()):
+        data = examples.read(examples.SCHEME + name)
         picture = images.decode(data, max_pixels=10**6)
         width, height = SHAPES[index % len(SHAPES)]
         if width > picture.width:

@@ -23,11 +23,11 @@ from onnxruntime.quantization import (
 )
 from PIL import Image
 
-from clip_ranker import images
-from clip_ranker.encoder import Encoder
-from clip_ranker.images import Preprocess
+from clip_ranker.decode import images
 from clip_ranker.importing import gate, parity
 from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.models.encoder import Encoder
+from clip_ranker.models.preprocess import Preprocess
 
 PRODUCTS = ("MatMul", "Gemm", "Conv")
 IN_FLOAT = (0, 1 / 8, 1 / 4, 1 / 2)

@@ -16,8 +16,8 @@ from open_clip.transform import PreprocessCfg, image_transform, image_transform_
 from PIL import Image
 from torch import Tensor, nn
 
-from clip_ranker.images import Preprocess
 from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.models.preprocess import Preprocess
 
 DEFAULT_MODEL = "ViT-B-32"
 DEFAULT_PRETRAINED = "laion2b_s34b_b79k"
@@ -35,7 +35,7 @@ class Source:
         tower: float32 (batch, 3, height, width), normalised, to (batch, dim) of unit length.
         encode: the makers' own way to the same numbers; the reference for the export.
         transform: the makers' own way from an RGB picture to (3, height, width).
-        preprocess: the same as data, for ``clip_ranker.images``.
+        preprocess: the same as data, for ``clip_ranker.decode.images``.
         description: where the weights come from.
     """
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from clip_ranker import __version__
-from clip_ranker.schema import (
+from clip_ranker.rank.schema import (
     AnswerEvent,
     FailedEvent,
     PrefetchRequest,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clip_ranker import example_pictures
+from clip_ranker import examples
 from clip_ranker.web.openapi_shapes import VERSION, answer, error, text
 
 STARTING = "The model is starting, or the service is about to stop."
@@ -98,7 +98,7 @@ def _object(description: str) -> dict[str, Any]:
     return answer(description, "application/json", {"schema": {"type": "object"}})
 
 
-_EXAMPLES = example_pictures.names()
+_EXAMPLES = examples.names()
 _EXAMPLE = _get(
     "example",
     "page",

@@ -12,13 +12,13 @@ from starlette.responses import FileResponse, JSONResponse, RedirectResponse, Re
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from clip_ranker import example_pictures
+from clip_ranker import examples
 from clip_ranker.web import openapi
 from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
-_PACKAGE = Path(__file__).parent.parent
-_FILES = StaticFiles(directory=_PACKAGE / "static")
-_PAGES = StaticFiles(directory=_PACKAGE / "pages")  # apart: /static must not serve what is off
+_HERE = Path(__file__).parent
+_FILES = StaticFiles(directory=_HERE / "static")
+_PAGES = StaticFiles(directory=_HERE / "html")  # apart: /static must not serve what is off
 HEADERS = {
     # Nothing from elsewhere but pictures; nothing inline; no text ever becomes markup or script.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -70,14 +70,14 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
 
 
 async def _examples(_: Request) -> Response:
-    return JSONResponse({"pictures": example_pictures.names()})
+    return JSONResponse({"pictures": examples.names()})
 
 
 async def _example(request: Request) -> Response:
     name = request.path_params["name"]
-    if name not in example_pictures.names():
+    if name not in examples.names():
         raise HTTPException(404)
-    return FileResponse(example_pictures.FOLDER / f"{name}.jpg")
+    return FileResponse(examples.FOLDER / f"{name}.jpg")
 
 
 class _PageHeaders:

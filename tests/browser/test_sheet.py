@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Request, expect
 
-from clip_ranker.example_pictures import FOLDER
+from clip_ranker.examples import FOLDER
 from tests.browser.conftest import DESK, PHONE, Open, Scheme
 from tests.browser.steps import overflow_px, violations
 

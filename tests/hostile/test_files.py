@@ -10,7 +10,7 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from clip_ranker import av1, images, unfold
+from clip_ranker.decode import av1, images, unfold
 from clip_ranker.errors import NotAnImageError, TooLargeError
 from tests.hostile import files, heif
 from tests.photos import encode
@@ -42,7 +42,7 @@ def test_what_is_too_large(name: str) -> None:
 
 IN_A_CHILD = """
 import pathlib, re, sys
-from clip_ranker import images
+from clip_ranker.decode import images
 from clip_ranker.errors import CandidateError
 
 def peak():  # ru_maxrss would begin with that of the process that started this one

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from clip_ranker.url_policy import BLOCKED_ADDRESS
+from clip_ranker.download.url_policy import BLOCKED_ADDRESS
 from tests.hostile import files
 from tests.hostile.addresses import PRIVATE, REFUSED_URLS
 from tests.hostile.answers import BROKEN, OK

@@ -11,10 +11,10 @@ import torch
 from safetensors.torch import save_file
 
 import import_model
-from clip_ranker import store
-from clip_ranker.encoder import Encoder
 from clip_ranker.importing import export, lean, parity, sources
 from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.models import store
+from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT, run_import
 
 TINY = str(ROOT / "tests/models/tiny.json")

@@ -9,8 +9,8 @@ import onnx
 import pytest
 import torch
 
-from clip_ranker.encoder import Encoder
 from clip_ranker.importing import export, lean, sources
+from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT
 
 TINY = json.loads((ROOT / "tests/models/tiny.json").read_text())

@@ -16,11 +16,12 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 
 import import_model
-from clip_ranker import images, store
-from clip_ranker.encoder import Encoder
+from clip_ranker.decode import images
 from clip_ranker.errors import ModelNotFoundError
 from clip_ranker.importing import export, gate, lean, parity, quantise, sources
 from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.models import store
+from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT, run_import
 
 TINY = str(ROOT / "tests/models/tiny.json")

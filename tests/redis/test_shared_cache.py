@@ -12,7 +12,14 @@ import numpy as np
 import pytest
 import redis
 
-from clip_ranker.shared_cache import HEADER, LEFT_ALONE_S, MAGIC, PREFIX, Entry, SharedCache
+from clip_ranker.pictures.shared_cache import (
+    HEADER,
+    LEFT_ALONE_S,
+    MAGIC,
+    PREFIX,
+    Entry,
+    SharedCache,
+)
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import Service
@@ -149,7 +156,7 @@ def test_a_key_of_another_type_is_passed_over(server: Redis) -> None:
 def test_trouble_is_passed_over_quickly_said_once_and_ends(
     server: Redis, trouble: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clip_ranker.shared_cache.LEFT_ALONE_S", 0.2)
+    monkeypatch.setattr("clip_ranker.pictures.shared_cache.LEFT_ALONE_S", 0.2)
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"a": entry(1)})

@@ -1,0 +1,100 @@
+"""``make run``: picks a model, serves, and says how to ask once it answers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import httpx
+
+from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.models import store
+from clip_ranker.settings import get_settings
+
+PORT = os.environ.get("PORT", "8000")
+URL = f"http://localhost:{PORT}"
+STARTER = "efficientnet_lite0"
+STARTER_WARNING = """\
+
+WARNING: serving the small starter model (EfficientNet-Lite0), because the OpenCLIP weights are
+neither in the store nor could they be downloaded. Scores are real but much less discerning.
+`.venv/bin/python import_model.py --help` tells how to bring the weights; then run again.
+"""
+READY = """\
+
+clip-ranker answers on {url} with the model {model}. Try, in another terminal:
+
+curl -s {url}/rank -H 'Content-Type: application/json' -d '{{
+  "query_image_url": "example:cat",
+  "candidates": [
+    {{"auction_id": "A1", "image_url": "example:coffee"}},
+    {{"auction_id": "A2", "image_url": "example:cat"}},
+    {{"auction_id": "A3", "image_url": "example:rocket"}}
+  ]
+}}'
+
+Ctrl-C stops it.
+"""
+
+
+def main() -> int:
+    """Runs until interrupted; returns the exit code of the service."""
+    model = _model()
+    environment = os.environ | {"CLIP_MODEL": model, "BENTOML_DO_NOT_TRACK": "True"}
+    serve = [sys.executable, "-m", "bentoml", "serve", "--port", PORT]
+    with subprocess.Popen(serve, env=environment) as service:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            if _wait(service):
+                print(READY.format(url=URL, model=model), flush=True)
+            return service.wait()
+        except KeyboardInterrupt:
+            service.terminate()  # Ctrl-C reaches it by itself, kill does not
+            return service.wait()
+
+
+def _model() -> str:
+    """The model to serve: the chosen one, the default if it can be had, else the starter."""
+    wanted = get_settings().model
+    if _stored(wanted):
+        return wanted
+    if wanted != "openclip_vit_b32":
+        store.load(wanted)  # raises what is wrong
+    if _import([]):
+        return wanted
+    if not _stored(STARTER) and not _import(["--starter"]):
+        raise SystemExit("no model could be imported; the lines above say why")
+    print(STARTER_WARNING, file=sys.stderr, flush=True)
+    return STARTER
+
+
+def _stored(name: str) -> bool:
+    with suppress(ModelNotFoundError):
+        store.load(name)
+        return True
+    return False
+
+
+def _import(arguments: list[str]) -> bool:
+    return (
+        subprocess.run([sys.executable, "import_model.py", *arguments], check=False).returncode == 0
+    )
+
+
+def _wait(service: subprocess.Popen[bytes]) -> bool:
+    """True once /healthz says ok, False when the service ended before."""
+    while service.poll() is None:
+        with suppress(httpx.HTTPError):
+            if httpx.get(f"{URL}/healthz", trust_env=False).status_code == httpx.codes.OK:
+                return True
+        time.sleep(0.25)
+    return False
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ModelNotFoundError as error:
+        sys.exit(f"make run: {error}")

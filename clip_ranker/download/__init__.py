@@ -1,0 +1,1 @@
+"""Guarded downloads of URLs that strangers send."""

@@ -1,0 +1,151 @@
+"""What can be told from a URL alone, before any name is looked up."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+import httpx
+
+from clip_ranker.download.addresses import IPAddress, IPNetwork, is_public
+from clip_ranker.errors import UrlBlockedError
+
+MAX_URL_CHARS = 8192
+MAX_NAME_CHARS = 253
+WEB_PORTS = {"http": 80, "https": 443}
+BLOCKED_ADDRESS = "this host has no address on the public internet"
+"""The one text for every blocked or unknown host: answers must not map the private network."""
+
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", re.ASCII)
+_ENDS_IN_A_NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$", re.ASCII)
+"""What the system's resolver may read as an IPv4 address, like ``127.1`` or ``0x7f.1``."""
+_LOCAL_SUFFIXES = (".localhost", ".internal", ".local", ".home.arpa")
+
+
+@dataclass(frozen=True)
+class Exceptions:
+    """What an operator admits although it is private (``CLIP_ALLOW_PRIVATE_HOSTS``)."""
+
+    hosts: frozenset[str] = frozenset()
+    host_ports: frozenset[tuple[str, int]] = frozenset()
+    networks: tuple[IPNetwork, ...] = ()
+
+    @classmethod
+    def parse(cls, entries: Iterable[str]) -> "Exceptions":
+        """Reads ``host``, ``host:port``, an address or a network.
+
+        Raises:
+            ValueError: an entry is none of these; the text names it.
+        """
+        hosts, host_ports, networks = set(), set(), []
+        for entry in entries:
+            try:
+                networks.append(ip_network(entry))
+                continue
+            except ValueError:
+                pass
+            host, colon, port = entry.lower().rpartition(":")
+            if not colon and _NAME.fullmatch(port):
+                hosts.add(port)
+            elif host and port.isdecimal() and 0 < int(port) < 65536:
+                host_ports.add((host.strip("[]"), int(port)))
+            else:
+                raise ValueError(
+                    f"CLIP_ALLOW_PRIVATE_HOSTS: '{entry}' is not a host, host:port, address or "
+                    "network"
+                )
+        return cls(frozenset(hosts), frozenset(host_ports), tuple(networks))
+
+    def admit_name(self, host: str, port: int) -> bool:
+        """True when this name may have private addresses."""
+        return host in self.hosts or self.admit_port(host, port)
+
+    def admit_port(self, host: str, port: int) -> bool:
+        """True when this name may be asked on a port other than 80 and 443."""
+        return (host, port) in self.host_ports
+
+    def admit_address(self, address: IPAddress) -> bool:
+        """True when any name may have this address."""
+        return is_public(address) or any(address in network for network in self.networks)
+
+
+class UrlPolicy:
+    """Refuses what needs no look-up to be refused.
+
+    Args:
+        exceptions: hosts that may be private.
+        allowed_hosts: patterns, ``example.com`` or ``*.example.com``; empty allows any.
+    """
+
+    def __init__(self, exceptions: Exceptions, allowed_hosts: Sequence[str] = ()) -> None:
+        self._exceptions = exceptions
+        self._allowed_hosts = tuple(pattern.lower() for pattern in allowed_hosts)
+
+    def check(self, url: str, base: httpx.URL | None = None) -> httpx.URL:
+        """Parses and checks.
+
+        Args:
+            url: absolute, or relative to ``base``.
+            base: what redirected there.
+
+        Raises:
+            UrlBlockedError: malformed, or not a URL this service downloads from.
+        """
+        parsed = _parse(url.strip(), base)
+        if parsed.scheme not in WEB_PORTS:
+            raise UrlBlockedError("only http and https URLs are downloaded")
+        if parsed.userinfo:
+            raise UrlBlockedError("a URL with a user name or password is not downloaded")
+        host = host_of(parsed)
+        port = port_of(parsed)
+        if port not in WEB_PORTS.values() and not self._exceptions.admit_port(host, port):
+            raise UrlBlockedError("only ports 80 and 443 are downloaded from")
+        if self._allowed_hosts and not any(_matches(host, pat) for pat in self._allowed_hosts):
+            raise UrlBlockedError("downloads are restricted to other hosts")
+        if _is_address(host) or self._exceptions.admit_name(host, port):
+            return parsed  # an address is judged where the connection is made
+        if len(host) > MAX_NAME_CHARS or not _NAME.fullmatch(host):
+            raise UrlBlockedError("the URL has no valid host")
+        if _ENDS_IN_A_NUMBER.search(host) or _is_local_name(host):
+            raise UrlBlockedError(BLOCKED_ADDRESS)
+        return parsed
+
+
+def host_of(url: httpx.URL) -> str:
+    """The host as it goes over the wire: lower case, punycode, without the root's dot."""
+    return url.raw_host.decode("ascii").lower().removesuffix(".")
+
+
+def port_of(url: httpx.URL) -> int:
+    """The port that is asked, given or implied by the scheme."""
+    return WEB_PORTS[url.scheme] if url.port is None else url.port
+
+
+def _parse(url: str, base: httpx.URL | None) -> httpx.URL:
+    if len(url) > MAX_URL_CHARS:
+        raise UrlBlockedError(f"the URL is longer than {MAX_URL_CHARS} characters")
+    if "\\" in url or any(char.isspace() or not char.isprintable() for char in url):
+        raise UrlBlockedError("the URL has a character that does not belong in one")
+    try:
+        parsed = base.join(url) if base else httpx.URL(url)
+        _ = parsed.host  # httpx decodes punycode only when asked, and that can fail too
+    except Exception as error:  # idna and urlparse raise more than httpx.InvalidURL
+        raise UrlBlockedError("this is not a URL") from error
+    return parsed
+
+
+def _matches(host: str, pattern: str) -> bool:
+    return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_local_name(host: str) -> bool:
+    """Names without a dot are neighbours on the Docker network; told without asking DNS."""
+    return "." not in host or host.endswith(_LOCAL_SUFFIXES)

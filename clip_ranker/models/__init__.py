@@ -1,0 +1,1 @@
+"""The store, the encoder, and how a model wants its pixels."""

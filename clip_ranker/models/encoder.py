@@ -1,0 +1,49 @@
+"""ONNX Runtime over a stored model: model pixels in, unit vectors out."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ranker import processors
+from clip_ranker.models.preprocess import Pixels
+
+Embedding = NDArray[np.float32]
+"""Of one picture, (dim,), or of a batch, (batch, dim); of unit length."""
+
+
+class Encoder:
+    """A loaded image tower.
+
+    Args:
+        graph: the ONNX file; input uint8 (batch, height, width, 3), output (batch, dim) of unit
+            length. Normalisation is inside.
+        threads: of the session; 0 is one a processor this process may use.
+    """
+
+    def __init__(self, graph: Path, *, threads: int = 0) -> None:
+        # Imported only where it is used: 20 MB in every process that imports this module.
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads or processors.available()
+        # Spinning at a barrier takes the processor from the threads that decode.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        available = set(ort.get_available_providers())
+        providers = [
+            name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available
+        ]
+        self._session = ort.InferenceSession(graph, options, providers=providers)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, pixels: Pixels) -> Embedding:
+        """Embeds a batch.
+
+        Args:
+            pixels: uint8 of shape (batch, height, width, 3), RGB.
+
+        Returns:
+            float32 of shape (batch, dim), each row of unit length.
+        """
+        (embeddings,) = self._session.run(None, {self._input: pixels})
+        return np.asarray(embeddings, np.float32)

@@ -1,0 +1,126 @@
+"""Models in the BentoML store. A stored model carries all that is needed to feed it."""
+
+import dataclasses
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml.exceptions import BentoMLException, NotFound
+
+from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.models.preprocess import Preprocess
+
+FORMAT = 2
+"""Raised when an older service could not feed what a newer import stores."""
+RECIPE = 1
+"""Raised when an import makes another graph of the same weights: importing again then replaces it.
+
+The service takes graphs of any recipe.
+"""
+GRAPH = "model.onnx"
+WEIGHTS = ".data"
+"""Behind the graph's name: the file of its weights."""
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A model as the service sees it.
+
+    Attributes:
+        name: in the store; what ``meta.model`` says.
+        graph: path of the ONNX file.
+        preprocess: how to make its pixels.
+        dim: width of its embeddings.
+        source: where the weights come from, for people.
+        digest: SHA-256 of the weights, hexadecimal.
+    """
+
+    name: str
+    graph: Path
+    preprocess: Preprocess
+    dim: int
+    source: str
+    digest: str
+
+
+def load(name: str) -> StoredModel:
+    """Reads the newest model of that name.
+
+    Raises:
+        ModelNotFoundError: there is none, or it was stored by an incompatible version.
+    """
+    try:
+        model = bentoml.models.get(name)
+    except NotFound as error:
+        raise ModelNotFoundError(
+            f"no model '{name}' in the BentoML store; `python import_model.py --help` tells how "
+            "to import one, CLIP_MODEL chooses another"
+        ) from error
+    except BentoMLException as error:
+        raise ModelNotFoundError(f"'{name}' is no name of a model: {error}") from error
+    metadata: dict[str, Any] = model.info.metadata
+    if metadata.get("format") != FORMAT:
+        raise ModelNotFoundError(
+            f"the stored model '{name}' is not of format {FORMAT}: import it again"
+        )
+    return StoredModel(
+        name=model.tag.name,
+        graph=Path(model.path_of(GRAPH)),
+        preprocess=_preprocess(metadata["preprocess"]),
+        dim=metadata["dim"],
+        source=metadata["source"],
+        digest=metadata["digest"],
+    )
+
+
+def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
+    """Tag of the newest model of that name if an import of these weights would make it again."""
+    try:
+        stored = load(name)
+    except ModelNotFoundError:
+        return None
+    newest = bentoml.models.get(name)
+    made = (stored.digest, stored.preprocess, newest.info.metadata.get("recipe"))
+    return str(newest.tag) if made == (digest, preprocess, RECIPE) else None
+
+
+def save(
+    name: str,
+    graph: Path,
+    preprocess: Preprocess,
+    *,
+    dim: int,
+    source: str,
+    digest: str,
+    measured: dict[str, float],
+) -> str:
+    """Stores a model and removes older ones of the same name and weights.
+
+    ``measured`` is what its import found, for people.
+
+    Returns:
+        Its tag, ``name:version``.
+    """
+    metadata = {
+        "format": FORMAT,
+        "recipe": RECIPE,
+        "preprocess": dataclasses.asdict(preprocess)
+        | {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "dim": dim,
+        "source": source,
+        "digest": digest,
+        "measured": measured,
+    }
+    with bentoml.models.create(name, module="onnxruntime", metadata=metadata) as model:
+        for part in (graph, graph.with_name(graph.name + WEIGHTS)):
+            shutil.copyfile(part, model.path_of(part.name))
+    for older in bentoml.models.list(name):
+        if older.tag != model.tag and older.info.metadata.get("digest") == digest:
+            bentoml.models.delete(older.tag)
+    return str(model.tag)
+
+
+def _preprocess(stored: dict[str, Any]) -> Preprocess:
+    return Preprocess(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})

@@ -1,0 +1,113 @@
+"""Embeddings by picture, so that none is made twice."""
+
+import hashlib
+import time
+from collections.abc import Iterable
+
+import numpy as np
+from cachetools import TLRUCache, TTLCache
+
+from clip_ranker.errors import CandidateError
+from clip_ranker.models.encoder import Embedding
+from clip_ranker.models.store import StoredModel
+from clip_ranker.pictures.shared_cache import Entry, SharedCache
+from clip_ranker.settings import Settings
+
+ENTRY_OVERHEAD_BYTES = 400
+"""Key, entry and array object around the vector; measured with tracemalloc."""
+FAILURE_TTL_S = 5
+MOST_FAILURES = 10_000
+
+
+class Keys:
+    """Keys that differ whenever the embedding would.
+
+    Args:
+        model: its name, weights and preprocessing go into every key.
+    """
+
+    def __init__(self, model: StoredModel) -> None:
+        self._model = repr((model.name, model.digest, model.preprocess)).encode()
+
+    def of_url(self, url: str, image_resize_px: int) -> str:
+        """Key of the picture behind a URL."""
+        return self._digest(b"url", url.encode("utf-8", "surrogatepass"), image_resize_px)
+
+    def of_bytes(self, data: bytes, image_resize_px: int) -> str:
+        """Key of a picture file."""
+        return self._digest(b"bytes", hashlib.sha256(data).digest(), image_resize_px)
+
+    def _digest(self, kind: bytes, picture: bytes, image_resize_px: int) -> str:
+        parts = (self._model, kind, str(image_resize_px).encode(), picture)
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
+
+
+class EmbeddingCache:
+    """Memory first, bounded by bytes and time; behind it, if there is one, the shared cache.
+
+    Args:
+        settings: sizes and times.
+        shared: of all replicas.
+    """
+
+    def __init__(self, settings: Settings, shared: SharedCache | None) -> None:
+        self._ttl_s = settings.cache_ttl_s
+        self._shared = shared
+        self._memory: TLRUCache[str, Entry] = TLRUCache(
+            maxsize=settings.cache_bytes,
+            ttu=lambda _, entry, __: entry.made_s + self._ttl_s,
+            timer=time.time,
+            getsizeof=lambda entry: entry.embedding.nbytes + ENTRY_OVERHEAD_BYTES,
+        )
+        self._failures: TTLCache[str, tuple[type[CandidateError], str]] = TTLCache(
+            MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S
+        )
+        self._unshared: dict[str, Entry] = {}
+
+    def get(self, key: str) -> Embedding | None:
+        """The embedding, shape (dim,), if it is in memory and its time is not over.
+
+        Raises:
+            CandidateError: this very picture failed a few seconds ago.
+        """
+        if (failure := self._failures.get(key)) is not None:
+            kind, text = failure
+            raise kind(text)
+        entry = self._memory.get(key)
+        return None if entry is None else entry.embedding
+
+    def put(self, key: str, embedding: Embedding, *, share: bool) -> None:
+        """Keeps an embedding; ``share`` marks it for the next ``flush``."""
+        embedding = np.array(embedding)  # a row of a batch would keep the whole batch alive
+        embedding.flags.writeable = False
+        self._remember(key, entry := Entry(embedding, time.time()))
+        if share and self._shared is not None:
+            self._unshared[key] = entry
+
+    def put_failure(self, key: str, failure: CandidateError) -> None:
+        """Keeps a failure for a few seconds, so that it is not asked for again and again."""
+        if self._failures.maxsize:
+            self._failures[key] = (type(failure), str(failure))
+
+    async def recall(self, keys: Iterable[str]) -> None:
+        """Brings what the shared cache has of these keys into memory, in one round trip."""
+        if self._shared is None:
+            return
+        missing = [key for key in dict.fromkeys(keys) if key not in self._memory]
+        for key, entry in (await self._shared.get(missing)).items():
+            self._remember(key, entry)
+
+    async def flush(self) -> None:
+        """Writes what is new to the shared cache, in one round trip."""
+        if self._shared is not None and self._unshared:
+            unshared, self._unshared = self._unshared, {}
+            await self._shared.put(unshared)
+
+    async def close(self) -> None:
+        """Closes the shared cache's connections."""
+        if self._shared is not None:
+            await self._shared.close()
+
+    def _remember(self, key: str, entry: Entry) -> None:
+        if self._memory.getsizeof(entry) <= self._memory.maxsize:
+            self._memory[key] = entry

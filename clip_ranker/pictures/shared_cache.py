@@ -1,0 +1,133 @@
+"""Embeddings in Redis or Valkey, shared by all replicas. Away, slow or full, it is left alone."""
+
+import asyncio
+import logging
+import struct
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from clip_ranker import metrics
+from clip_ranker.models.encoder import Embedding
+
+logger = logging.getLogger(__name__)
+
+PREFIX = "clip-ranker:"
+HEADER = struct.Struct("<4sd")
+MAGIC = b"CRe1"
+FLOAT = np.dtype("<f4")
+LEFT_ALONE_S = 5.0
+"""After a failure, before it is asked again."""
+UNIT_TOLERANCE = 1e-3
+CLOCK_SKEW_S = 300
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An embedding and when it was made, in seconds since the epoch."""
+
+    embedding: Embedding
+    made_s: float
+
+
+class SharedCache:
+    """Reads and writes many keys in one round trip; never raises, never waits long.
+
+    Args:
+        url: ``redis://…`` as redis-py takes it.
+        dim: width of an embedding; other lengths are refused.
+        ttl_s: time to live of an entry.
+        timeout_s: for one round trip.
+    """
+
+    def __init__(self, url: str, *, dim: int, ttl_s: float, timeout_s: float) -> None:
+        self._dim = dim
+        self._ttl_s = ttl_s
+        self._timeout_s = timeout_s
+        self._reading, self._writing = _Patience("reading"), _Patience("writing")
+        # Imported only where it is used: it takes a third of a second, in every process.
+        import redis.asyncio
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        self._redis = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+        self._trouble = (redis.RedisError, OSError, TimeoutError)
+
+    async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """What is there and valid of these keys."""
+        if not keys or self._reading.exhausted():
+            return {}
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                values = await self._redis.mget([PREFIX + key for key in keys])
+        except self._trouble as error:
+            self._reading.failed(error)
+            return {}
+        self._reading.answered()
+        found = {key: self._decode(value) for key, value in zip(keys, values, strict=True)}
+        return {key: entry for key, entry in found.items() if entry is not None}
+
+    async def put(self, entries: Mapping[str, Entry]) -> None:
+        """Writes; what is not written is made again some day."""
+        if not entries or self._writing.exhausted():
+            return
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._redis.pipeline(transaction=False) as pipeline,
+            ):
+                for key, entry in entries.items():
+                    pipeline.set(PREFIX + key, _encode(entry), px=max(1, int(self._ttl_s * 1000)))
+                await pipeline.execute()
+        except self._trouble as error:
+            self._writing.failed(error)
+        else:
+            self._writing.answered()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._redis.aclose()
+
+    def _decode(self, value: bytes | str | None) -> Entry | None:
+        """Anybody may have written it: nothing but a fresh unit vector of our width is taken."""
+        if not isinstance(value, bytes) or len(value) != HEADER.size + self._dim * FLOAT.itemsize:
+            return None
+        magic, made_s = HEADER.unpack_from(value)
+        embedding = np.frombuffer(value, FLOAT, offset=HEADER.size).astype(np.float32)
+        age_s = time.time() - made_s
+        if magic != MAGIC or not -CLOCK_SKEW_S < age_s < self._ttl_s:
+            return None
+        with np.errstate(all="ignore"):
+            length = float(np.linalg.norm(embedding))
+        return (
+            Entry(embedding, min(made_s, time.time())) if abs(length - 1) < UNIT_TOLERANCE else None
+        )
+
+
+class _Patience:
+    """Leaves one kind of call alone for a while after a failure; says so once, and when it ends."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._until = 0.0
+
+    def exhausted(self) -> bool:
+        return time.monotonic() < self._until
+
+    def failed(self, error: Exception) -> None:
+        if not self._until:
+            name = type(error).__name__
+            logger.warning("shared cache: going on without %s it, %s", self._what, name)
+        self._until = time.monotonic() + LEFT_ALONE_S
+        metrics.CACHE_BACKEND_ERRORS.inc()
+
+    def answered(self) -> None:
+        if self._until:
+            logger.warning("shared cache: %s it again", self._what)
+            self._until = 0.0
+
+
+def _encode(entry: Entry) -> bytes:
+    return HEADER.pack(MAGIC, entry.made_s) + entry.embedding.astype(FLOAT).tobytes()

@@ -1,0 +1,151 @@
+"""The three calls of the API, from a validated request to a response."""
+
+import asyncio
+import json
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from clip_ranker import metrics
+from clip_ranker.errors import CandidateError, RequestError
+from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.rank.prefetch import Prefetcher
+from clip_ranker.rank.ranking import Ranking
+from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
+from clip_ranker.settings import Settings
+from clip_ranker.web.request_log import tell
+
+logger = logging.getLogger(__name__)
+
+
+class Api:
+    """Ties the parts together for the life of the process.
+
+    Args:
+        pictures: where embeddings come from.
+        settings: limits.
+        model: name to answer in ``meta.model``.
+    """
+
+    def __init__(self, pictures: Pictures, settings: Settings, model: str) -> None:
+        self._pictures = pictures
+        self._timeout_s = settings.request_timeout_s
+        self._model = model
+        most = settings.max_prefetch
+        self._prefetcher = Prefetcher(pictures, most_waiting=most if settings.cache_bytes else 0)
+        self._sharing: set[asyncio.Task[None]] = set()
+
+    async def rank(self, request: RankRequest) -> RankResponse:
+        """Answers once everything is ranked or failed; raises as ``Ranking``."""
+        with _refusals(request):
+            async with self._ranking(request, early=False) as ranking:
+                async for _ in ranking.events():
+                    pass
+        return self._answer(ranking)
+
+    async def stream(self, request: RankRequest) -> Response:
+        """Answers line by line; what is wrong with the photo is raised before the first."""
+        async with AsyncExitStack() as held:
+            with _refusals(request):
+                ranking = await held.enter_async_context(self._ranking(request, early=True))
+            return _Stream(self._lines(ranking), held.pop_all())
+
+    async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
+        """Answers at once."""
+        answer = await self._prefetcher.accept(request)
+        tell(**answer.model_dump())
+        return answer
+
+    async def close(self) -> None:
+        """Drops what is prefetched and ends what is under way."""
+        await self._prefetcher.close()
+        await asyncio.gather(*self._sharing)
+        await self._pictures.close()
+
+    def _ranking(self, request: RankRequest, *, early: bool) -> Ranking:
+        return Ranking(request, self._pictures, timeout_s=self._timeout_s, early=early)
+
+    async def _lines(self, ranking: Ranking) -> AsyncIterator[str]:
+        try:
+            with _refusals(ranking.request):
+                async for index in ranking.events():
+                    yield _line(_event(ranking, index))
+            answer = self._answer(ranking)
+            yield f'{{"type":"answer","answer":{answer.model_dump_json()}}}\n'
+        except RequestError as error:
+            yield _line({"type": "error", "error": str(error), "detail": error.detail})
+        except Exception:
+            logger.exception("a stream broke off")
+            text = "something went wrong in the service, its log tells what"
+            yield _line({"type": "error", "error": text, "detail": []})
+
+    def _answer(self, ranking: Ranking) -> RankResponse:
+        answer = ranking.answer(self._model)
+        sharing = asyncio.create_task(self._pictures.share())
+        self._sharing.add(sharing)
+        sharing.add_done_callback(self._sharing.discard)
+        _report(answer)
+        return answer
+
+
+class _Stream(StreamingResponse):
+    """Lines of JSON; ends the ranking whether or not the client stayed for the first of them."""
+
+    def __init__(self, lines: AsyncIterator[str], held: AsyncExitStack) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(lines, headers=headers, media_type="application/x-ndjson")
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._held:
+            await super().__call__(scope, receive, send)
+
+
+def _event(ranking: Ranking, index: int) -> dict[str, Any]:
+    total = len(ranking.request.candidates)
+    place = {"index": index, "auction_id": ranking.request.candidates[index].auction_id}
+    progress = {"done": len(ranking.outcomes), "candidates": total}
+    outcome = ranking.outcomes[index]
+    if isinstance(outcome, CandidateError):
+        why = {"reason": outcome.reason, "detail": str(outcome)}
+        return {"type": "failed", **place, **why, **progress}
+    return {"type": "scored", **place, "score": outcome, **progress}
+
+
+def _line(event: dict[str, Any]) -> str:
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+@contextmanager
+def _refusals(request: RankRequest) -> Iterator[None]:
+    """A request that gets no ranking tells how large it was, a stream how it ended."""
+    try:
+        yield
+    except RequestError as error:
+        tell(status=error.status, candidates=len(request.candidates), error=str(error))
+        raise
+
+
+def _report(answer: RankResponse) -> None:
+    """Counts a finished request, and tells its line in the log."""
+    meta = answer.meta
+    reasons = Counter(failure.reason for failure in answer.failed)
+    stages = meta.timing_ms.model_dump()
+    metrics.CANDIDATES.labels("ranked").inc(meta.succeeded)
+    for reason, count in reasons.items():
+        metrics.CANDIDATES.labels(reason).inc(count)
+    for stage, spent_ms in stages.items():
+        metrics.STAGE_SECONDS.labels(stage).observe(spent_ms / 1000)
+    tell(
+        candidates=meta.candidates,
+        succeeded=meta.succeeded,
+        cached=meta.cached,
+        failed=dict(reasons),
+        partial=meta.partial,
+        ms={stage: round(spent_ms) for stage, spent_ms in stages.items()},
+    )

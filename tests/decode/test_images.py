@@ -1,0 +1,267 @@
+import io
+import itertools
+
+import numpy as np
+import open_clip
+import pillow_heif
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from clip_ranker.decode import images
+from clip_ranker.decode.pixel_budget import PixelBudget
+from clip_ranker.errors import NotAnImageError, TooLargeError
+from clip_ranker.models.preprocess import Preprocess
+from tests.photos import PHOTOS, encode, picture
+
+MAX_PIXELS = 50_000_000
+CLIP = Preprocess(224, 224, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+ORIENTED = {  # EXIF orientation: what was done to the upright picture before it was stored
+    1: [],
+    2: [Image.Transpose.FLIP_LEFT_RIGHT],
+    3: [Image.Transpose.ROTATE_180],
+    4: [Image.Transpose.FLIP_TOP_BOTTOM],
+    5: [Image.Transpose.TRANSPOSE],
+    6: [Image.Transpose.ROTATE_90],
+    7: [Image.Transpose.TRANSVERSE],
+    8: [Image.Transpose.ROTATE_270],
+}
+
+
+def decode(data: bytes) -> np.ndarray:
+    image = images.decode(data, max_pixels=MAX_PIXELS)
+    assert image.mode == "RGB"
+    return np.asarray(image, np.int16)
+
+
+def near(one: np.ndarray, other: np.ndarray) -> float:
+    """Mean absolute difference of grey levels."""
+    return float(np.abs(one.astype(np.int16) - np.asarray(other, np.int16)).mean())
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "tolerance"),
+    [
+        ("PNG", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("WEBP", {"quality": 90}, 4),
+        ("JPEG", {"quality": 90}, 3),
+        ("JPEG", {"quality": 90, "progressive": True}, 3),
+        ("AVIF", {"quality": 90}, 4),
+        ("HEIF", {"quality": 90}, 4),
+    ],
+)
+def test_every_format_decodes_to_the_picture(
+    kind: str, options: dict[str, object], tolerance: float
+) -> None:
+    cat = picture("cat")
+    assert near(decode(encode(cat, kind, **options)), np.asarray(cat)) <= tolerance
+
+
+@pytest.mark.parametrize("orientation", ORIENTED)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_exif_orientation_is_applied(kind: str, orientation: int) -> None:
+    cat = picture("cat").resize((90, 60))
+    turned = cat
+    for transpose in ORIENTED[orientation]:
+        turned = turned.transpose(transpose)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = decode(encode(turned, kind, exif=exif, quality=95))
+    assert found.shape == (60, 90, 3)
+    assert near(found, np.asarray(cat)) < 6
+
+
+def test_heic_turned_by_the_phone_comes_out_upright() -> None:
+    cat = picture("cat").resize((96, 64))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    file = pillow_heif.from_pillow(cat.transpose(Image.Transpose.ROTATE_90))
+    buffer = io.BytesIO()
+    file.save(buffer, exif=exif.tobytes(), quality=95)
+    found = decode(buffer.getvalue())
+    assert found.shape == (64, 96, 3)
+    assert near(found, np.asarray(cat)) < 6
+
+
+def test_a_corrupt_exif_block_does_not_lose_the_picture() -> None:
+    cat = picture("cat")
+    found = decode(encode(cat, exif=b"Exif\x00\x00MM\x00*\xff\xff\xff\xff garbage"))
+    assert near(found, np.asarray(cat)) < 5
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_alpha_is_composed_onto_white(kind: str) -> None:
+    rgba = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    rgba.putpixel((1, 1), (255, 0, 0, 255))
+    rgba.putpixel((2, 2), (0, 0, 0, 128))
+    found = decode(encode(rgba, kind, lossless=True))
+    assert found[0, 0].tolist() == [255, 255, 255]
+    assert found[1, 1].tolist() == [255, 0, 0]
+    assert found[2, 2].tolist() == [127, 127, 127]
+
+
+def test_palette_and_grey_transparency_is_composed_onto_white() -> None:
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([0, 0, 0, 200, 10, 10])
+    palette.putdata([0, 1])
+    assert decode(encode(palette, "PNG", transparency=0)).tolist() == [
+        [[255, 255, 255], [200, 10, 10]]
+    ]
+    grey = Image.new("LA", (2, 1), (90, 255))
+    grey.putpixel((0, 0), (90, 0))
+    assert decode(encode(grey, "PNG")).tolist() == [[[255, 255, 255], [90, 90, 90]]]
+
+
+def test_sixteen_bits_keep_the_high_byte() -> None:
+    ramp = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16)
+    found = decode(encode(Image.fromarray(ramp), "PNG"))
+    assert (found == np.arange(256).reshape(16, 16, 1)).all()
+
+
+def test_other_modes_become_rgb() -> None:
+    cat = picture("cat")
+    assert near(decode(encode(cat.convert("CMYK"))), np.asarray(cat)) < 6
+    grey = cat.convert("L")
+    assert near(decode(encode(grey, "PNG")), np.asarray(grey.convert("RGB"))) == 0
+    assert (
+        near(decode(encode(cat.convert("1"), "PNG")), np.asarray(cat.convert("1").convert("RGB")))
+        == 0
+    )
+    assert near(decode(encode(cat.quantize(256), "PNG")), np.asarray(cat)) < 8
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "PNG"])
+def test_of_an_animation_the_first_frame_counts(kind: str) -> None:
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    file = encode(red, kind, save_all=True, append_images=[blue], duration=50, lossless=True)
+    assert near(decode(file), np.asarray(red)) < 2
+
+
+@pytest.mark.parametrize("tenths", range(10))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+def test_a_file_cut_short_is_no_image(kind: str, tenths: int) -> None:
+    whole = encode(picture("cat"), kind)
+    with pytest.raises(NotAnImageError):
+        decode(whole[: len(whole) * tenths // 10])
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "empty"),
+        (b"<!DOCTYPE html><title>404</title>", "web page"),
+        (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
+        (b"%PDF-1.7\n", "PDF"),
+        (encode(Image.new("RGB", (4, 4)), "GIF"), "GIF"),
+        (encode(Image.new("RGB", (4, 4)), "TIFF"), "something else"),
+        (b"\x00" * 100, "something else"),
+    ],
+)
+def test_what_is_no_image_says_what_it_is(data: bytes, says: str) -> None:
+    with pytest.raises(NotAnImageError, match=says):
+        decode(data)
+
+
+def test_size_is_checked_before_a_pixel_is_decoded() -> None:
+    small = encode(Image.new("RGB", (100, 100)), "PNG")
+    with pytest.raises(TooLargeError, match="100x100"):
+        images.decode(small[:60], max_pixels=9_999)  # the data is missing: decoding would fail
+    assert images.decode(small, max_pixels=10_000).size == (100, 100)
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(224, 2048))
+@settings(max_examples=30, deadline=None)
+def test_fit_shrinks_to_the_longest_side_and_never_enlarges(
+    width: int, height: int, longest: int
+) -> None:
+    fitted = images.fit(Image.new("RGB", (width, height)), longest)
+    if max(width, height) <= longest:
+        assert fitted.size == (width, height)
+    else:
+        assert max(fitted.size) == longest
+        scale = longest / max(width, height)
+        assert abs(fitted.width - width * scale) <= 1
+        assert abs(fitted.height - height * scale) <= 1
+
+
+MODES = list(itertools.product(["shortest", "longest", "squash"], ["bicubic", "bilinear"]))
+SIDES = st.integers(40, 900)
+
+
+@given(
+    st.sampled_from(sorted(PHOTOS)),
+    st.sampled_from(MODES),
+    st.sampled_from([(64, 64), (224, 224), (96, 128)]),
+    SIDES,
+    SIDES,
+)
+@settings(max_examples=60, deadline=None)
+def test_pixels_equal_those_of_open_clips_transform(
+    name: str, mode: tuple[str, str], size: tuple[int, int], width: int, height: int
+) -> None:
+    resize_mode, interpolation = mode
+    if resize_mode == "shortest" and size[0] != size[1]:
+        interpolation = "bicubic"  # open_clip knows no other there
+    image = picture(name).resize((width, height))
+    if max(width, height) > images.ELONGATED * min(width, height):
+        return
+    ours = images.to_pixels(
+        image,
+        Preprocess(
+            *size,
+            (0.5,) * 3,
+            (0.5,) * 3,
+            interpolation=interpolation,
+            resize_mode=resize_mode,
+            fill=7,
+        ),
+    )
+    theirs = open_clip.image_transform(
+        size if size[0] != size[1] else size[0],
+        is_train=False,
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        resize_mode=resize_mode,
+        interpolation=interpolation,
+        fill_color=7,
+    )(image)
+    assert (ours == np.round(theirs.numpy().transpose(1, 2, 0) * 255)).all()
+
+
+@pytest.mark.parametrize("size", [(2048, 1), (1, 2048), (700, 20), (20, 700)])
+def test_elongated_pictures_take_the_short_way_to_nearly_the_same_pixels(
+    size: tuple[int, int],
+) -> None:
+    image = picture("china").resize(size)
+    ours = images.to_pixels(image, CLIP)
+    assert ours.shape == (224, 224, 3)
+    if min(size) == 20:
+        theirs = open_clip.image_transform(224, is_train=False, mean=(0.0,) * 3, std=(1.0,) * 3)(
+            image
+        )
+        inner = slice(24, -24)  # the filter reaches two source pixels past the crop
+        expected = theirs.numpy().transpose(1, 2, 0) * 255
+        assert near(ours[inner, inner], np.round(expected[inner, inner])) < 1
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_mutated_files_fail_in_the_documented_way_or_decode(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "AVIF", "HEIF"]))
+    file = bytearray(encode(picture("cat").resize((60, 40)), kind))
+    for _ in range(data.draw(st.integers(1, 8))):
+        file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        pixels = images.prepare(
+            bytes(file),
+            preprocess=CLIP,
+            image_resize_px=768,
+            max_pixels=10**6,
+            budget=PixelBudget(10**6),
+        )
+    except (NotAnImageError, TooLargeError):
+        return
+    assert pixels.shape == (224, 224, 3)
+    assert pixels.dtype == np.uint8

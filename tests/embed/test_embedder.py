@@ -1,0 +1,182 @@
+"""How the API process watches the embedder; against a real process that stands in for it."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from clip_ranker.embed import embedder as embedder_module
+from clip_ranker.embed.embedder import DISPATCHER_LESSONS, Embedder
+from clip_ranker.errors import EmbedderUnavailableError
+from clip_ranker.models.encoder import Embedding
+from clip_ranker.models.preprocess import Pixels, Preprocess
+
+ONE = np.zeros((1, 4, 4, 3), np.uint8)
+PREPROCESS = Preprocess(4, 4, (0.5,) * 3, (0.5,) * 3)
+
+
+class Remote:
+    """The calls to a process that can be slow, away or wrong."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.fails: list[Exception] = []
+        self.hangs = False
+        self.taught = asyncio.Event()
+        """Past the calls that BentoML's dispatcher is taken through."""
+        self.start()
+
+    def start(self) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+
+    async def embed(self, pixels: Pixels) -> Embedding:
+        self.calls += 1
+        if self.calls == 2 + DISPATCHER_LESSONS:
+            self.taught.set()
+        if self.fails:
+            raise self.fails.pop(0)
+        if self.hangs:
+            await asyncio.sleep(3600)
+        return np.ones((len(pixels), 4), np.float32)
+
+    async def pid(self) -> int:
+        return self.process.pid
+
+
+@pytest.fixture
+def remote() -> Iterator[Remote]:
+    remote = Remote()
+    yield remote
+    remote.process.kill()
+    remote.process.communicate()
+
+
+async def started(remote: Remote) -> Embedder:
+    embedder = Embedder(PREPROCESS, timeout_s=0.3)
+    embedder.connect(remote.embed, remote.pid)
+    await embedder.wait_until_well()
+    await remote.taught.wait()
+    return embedder
+
+
+def test_calls_are_refused_until_a_picture_came_back(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = Embedder(PREPROCESS, timeout_s=0.3)
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(ONE)
+        embedder = await started(remote)
+        assert (await embedder(ONE)).shape == (1, 4)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_connection_that_died_under_a_request_is_tried_once_more(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.fails = [ConnectionError("idle for too long")]
+        assert (await embedder(ONE)).shape == (1, 4)
+        assert embedder.well
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_dead_process_is_not_waited_for_and_its_successor_is_found(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.process.kill()
+        remote.process.communicate()
+        remote.fails = [ConnectionError("gone")]
+        before = remote.calls
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(ONE)
+        assert remote.calls == before + 1
+        assert not embedder.well
+        remote.start()
+        await embedder.wait_until_well()
+        assert (await embedder(ONE)).shape == (1, 4)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_hung_process_is_killed_and_calls_are_refused_meanwhile(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.hangs = True
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(ONE)
+        assert remote.process.wait(5) < 0
+        assert not embedder.well
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(ONE)
+        remote.process.communicate()
+        remote.hangs = False
+        remote.start()
+        await embedder.wait_until_well()
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("pictures", "one_picture_s", "limit_s"),
+    [
+        (1, 0.07, 10),
+        (16, 0.07, 10),
+        (16, 0.15, 12),  # five times
+        (16, 0.2, 14),
+        (16, 0.43, 14),
+        (16, 0.5, 16),  # twice
+        (256, 0.07, 256 * 0.07 * 2),
+    ],
+)
+def test_a_call_counts_as_hung_in_time_for_an_answer_but_not_on_a_slow_machine(
+    pictures: int, one_picture_s: float, limit_s: float
+) -> None:
+    expected_s = pictures * one_picture_s
+    assert embedder_module.hung_after_s(expected_s, 10) == pytest.approx(limit_s)
+    assert embedder_module.hung_after_s(expected_s, 60) == 60
+
+
+def test_a_large_batch_that_hangs_is_not_waited_for_longer_than_an_answer_may_take(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(embedder_module, "ANSWERED_WITHIN_S", 0.5)
+
+    async def scenario() -> None:
+        embedder = await started(remote)
+        embedder._one_picture_s = 0.01
+        remote.hangs = True
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(np.repeat(ONE, 16, axis=0))
+        await embedder.close()
+
+    asyncio.run(scenario())
+    assert "no answer in 0.5 s" in caplog.text  # not 0.8
+
+
+def test_one_call_at_a_time(remote: Remote) -> None:
+    async def scenario() -> None:
+        out = most = 0
+
+        async def counting(pixels: Pixels) -> Embedding:
+            nonlocal out, most
+            out += 1
+            most = max(most, out)
+            await asyncio.sleep(0)
+            out -= 1
+            return np.ones((len(pixels), 4), np.float32)
+
+        embedder = Embedder(PREPROCESS, timeout_s=0.3)
+        embedder.connect(counting, remote.pid)
+        await embedder.wait_until_well()
+        await asyncio.gather(*(embedder(ONE) for _ in range(10)))
+        assert most == 1
+        await embedder.close()
+
+    asyncio.run(scenario())
