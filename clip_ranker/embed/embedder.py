@@ -1,10 +1,10 @@
 """The embedder process as the API process sees it: bounded calls, and whether it is well."""
 
 import asyncio
-import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 import numpy as np
 import psutil
@@ -21,56 +21,50 @@ AskPid = Callable[[], Awaitable[int]]
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
 PROBE_PAUSE_S = 0.25
-SLOWER_BY = 5
-"""A call may take this many times what its pictures take one by one before it counts as hung."""
+FAILED_PAUSE_S = 1.0
+"""After a picture that the model failed on; BentoML logs a traceback for each."""
+CANNOT_TELL = (OSError, psutil.Error)
+"""Of a process that is away, hung, or cannot be looked at for want of an open file."""
 ANSWERED_WITHIN_S = 14.0
-"""But not longer than this, for requests must be answered within 15 s."""
-AT_LEAST_SLOWER_BY = 2
-"""But never less than so many times: a machine under load is slower than the probe found it."""
+"""A hung call should not be waited for longer: requests must be answered within 15 s."""
 
 
 def hung_after_s(expected_s: float, timeout_s: float) -> float:
-    """How long a call may stay out.
+    """How long a call may stay out: ``max(timeout, min(5 · expected, 14 s), 2 · expected)``.
 
     Args:
-        expected_s: what its pictures take one by one.
+        expected_s: what its pictures take one by one; more than that on a machine under load.
         timeout_s: least time.
     """
-    patient_s = min(SLOWER_BY * expected_s, ANSWERED_WITHIN_S)
-    return max(timeout_s, patient_s, AT_LEAST_SLOWER_BY * expected_s)
+    return max(timeout_s, min(5 * expected_s, ANSWERED_WITHIN_S), 2 * expected_s)
 
 
 class Embedder:
-    """Wraps the calls to the other process.
+    """Calls the other process, and watches it.
 
-    A call that fails or stays out too long makes the embedder unwell: calls are refused at once
-    while a probe looks until a picture comes back. A process that does not answer is killed,
-    because nobody else notices that it hangs; BentoML's supervisor starts a new one.
+    While it is unwell calls are refused at once. A process that does not answer is killed,
+    because nobody else notices that it hangs; BentoML's supervisor starts a new one. After a batch
+    that the model failed on, as many black pictures tell whether it fails on all.
 
     Args:
         preprocess: gives the shape of a picture to probe with.
         timeout_s: least time after which a call counts as hung.
+
+    Attributes:
+        well: whether pictures can be embedded, as far as the last call or probe tells.
     """
 
     def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
+        self.well = False
         self._call: Embed
         self._ask_pid: AskPid
         self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
         self._timeout_s = timeout_s
         self._one_picture_s = 0.0
+        self._failed_on = 0  # pictures
         self._process: psutil.Process | None = None
-        self._probing: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
-        self._well = asyncio.Event()
-
-    @property
-    def well(self) -> bool:
-        """True when the last embed succeeded and none is out too long."""
-        return self._well.is_set()
-
-    async def wait_until_well(self) -> None:
-        """Returns once a picture was embedded."""
-        await self._well.wait()
 
     def connect(self, call: Embed, ask_pid: AskPid) -> None:
         """Begins to look for the process; needs a running event loop.
@@ -80,47 +74,59 @@ class Embedder:
             ask_pid: asks the other process for its process id; raises likewise.
         """
         self._call, self._ask_pid = call, ask_pid
-        self._probing = asyncio.create_task(self._probe())
+        self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         """Stops looking."""
-        if self._probing:
-            self._probing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._probing
+        if self._watching:
+            self._watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watching
 
     async def __call__(self, pixels: Pixels) -> Embedding:
         """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim).
 
         Raises:
             EmbedderUnavailableError: the process is starting, away or hung.
+            EmbedFailedError: the model failed on this batch.
         """
         if not self.well:
             raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
         try:
             try:
-                return await self._bounded(pixels)
+                embeddings = await self._bounded(pixels)
             except ConnectionError:
                 if not self._alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
-                return await self._bounded(pixels)
+                embeddings = await self._bounded(pixels)
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
-            self._well.clear()
+            self.well = False
             raise EmbedderUnavailableError(
                 "the model stopped and is starting again, try again in a few seconds"
             ) from error
+        except EmbedFailedError:
+            self._failed_on = len(pixels)
+            raise
+        if not np.isfinite(embeddings).all():
+            self._failed_on = len(pixels)
+        return embeddings
 
     async def _bounded(self, pixels: Pixels) -> Embedding:
         limit_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
+        async with self._one_at_a_time, self._killed_after(limit_s):
+            return await self._call(pixels)
+
+    @asynccontextmanager
+    async def _killed_after(self, limit_s: float) -> AsyncIterator[None]:
         try:
-            async with self._one_at_a_time, asyncio.timeout(limit_s):
-                return await self._call(pixels)
+            async with asyncio.timeout(limit_s):
+                yield
         except TimeoutError:
-            if self._process is not None:
-                logger.error("embedder: no answer in %.1f s, killing it", limit_s)
-                with contextlib.suppress(psutil.NoSuchProcess):
+            with suppress(*CANNOT_TELL):  # the watch tries again
+                if self._process is not None and self._process.is_running():
+                    logger.error("embedder: no answer in %.1f s, killing it", limit_s)
                     self._process.kill()
             raise
 
@@ -128,46 +134,58 @@ class Embedder:
         if self._process is None:
             return False
         try:
-            return (
-                bool(self._process.status() != psutil.STATUS_ZOMBIE) and self._process.is_running()
-            )
+            zombie = self._process.status() == psutil.STATUS_ZOMBIE
+            return not zombie and self._process.is_running()
         except psutil.NoSuchProcess:
             return False
+        except CANNOT_TELL:  # the next call will
+            return True
 
-    async def _probe(self) -> None:
+    async def _watch(self) -> None:
         """Looks for the process, then keeps an eye on it: nobody may call it for hours."""
         while True:
-            if self.well and self._alive():
-                await asyncio.sleep(PROBE_PAUSE_S)
-                continue
-            self._well.clear()
-            if await self._try():
-                await self._teach()
+            pause_s = PROBE_PAUSE_S
+            try:
+                if not self.well or not self._alive():
+                    self.well = False
+                    await self._find()
+                    await self._teach()
+                elif self._failed_on:
+                    await self._embed_black(self._failed_on)
+                    self._failed_on = 0
+            except CANNOT_TELL:  # away or hung
+                self.well = False
+            except EmbedFailedError as error:
+                self.well = False
+                logger.error("embedder: %s, of black pictures", error)
+                pause_s = FAILED_PAUSE_S
+            except Exception:  # a bug: keep looking, and say so
+                self.well = False
+                logger.exception("embedder: the probe failed")
+                pause_s = self._timeout_s
+            await asyncio.sleep(pause_s)
 
-    async def _try(self) -> bool:
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                self._process = psutil.Process(await self._ask_pid())
-            await self._bounded(self._black)  # the first is slow, pages are read in
-            start = time.perf_counter()
-            await self._bounded(self._black)
-        except (TimeoutError, ConnectionError, psutil.NoSuchProcess):
-            await asyncio.sleep(PROBE_PAUSE_S)
-            return False
-        except Exception:  # a bug or a broken model: keep looking, and say so
-            logger.exception("embedder: the probe failed")
-            await asyncio.sleep(self._timeout_s)
-            return False
+    async def _find(self) -> None:
+        async with self._killed_after(self._timeout_s):
+            self._process = psutil.Process(await self._ask_pid())
+        await self._embed_black(max(1, self._failed_on))  # the first is slow, pages are read in
+        self._failed_on = 0
+        start = time.perf_counter()
+        await self._embed_black(1)
         self._one_picture_s = time.perf_counter() - start
-        self._well.set()
+        self.well = True
         logger.info("embedder: well, one picture %.3f s", self._one_picture_s)
-        return True
+
+    async def _embed_black(self, pictures: int) -> None:
+        embeddings = await self._bounded(np.repeat(self._black, pictures, axis=0))
+        if not np.isfinite(embeddings).all():
+            raise EmbedFailedError("the model gave no finite vector")
 
     async def _teach(self) -> None:
         """Walks BentoML's dispatcher through its first calls, some of which it holds back."""
         for _ in range(DISPATCHER_LESSONS):
             start = time.perf_counter()
-            with contextlib.suppress(EmbedderUnavailableError, EmbedFailedError):
+            with suppress(EmbedderUnavailableError, EmbedFailedError):
                 await self(self._black)
                 took_s = time.perf_counter() - start
                 self._one_picture_s = min(self._one_picture_s, took_s)

@@ -1,16 +1,18 @@
 """How the API process watches the embedder; against a real process that stands in for it."""
 
 import asyncio
+import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
+import psutil
 import pytest
 
 from clip_ranker.embed import embedder as embedder_module
 from clip_ranker.embed.embedder import DISPATCHER_LESSONS, Embedder
-from clip_ranker.errors import EmbedderUnavailableError
+from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
@@ -25,6 +27,11 @@ class Remote:
         self.calls = 0
         self.fails: list[Exception] = []
         self.hangs = False
+        self.vector = 1.0
+        self.broken: Callable[[Pixels], bool] = lambda _: False
+        """Batches that the model fails on."""
+        self.probed = asyncio.Event()
+        """Black pictures were asked for."""
         self.taught = asyncio.Event()
         """Past the calls that BentoML's dispatcher is taken through."""
         self.start()
@@ -36,13 +43,19 @@ class Remote:
         self.calls += 1
         if self.calls == 2 + DISPATCHER_LESSONS:
             self.taught.set()
+        if not pixels.any():
+            self.probed.set()
+        if self.broken(pixels):
+            raise EmbedFailedError("the model failed on this batch")
         if self.fails:
             raise self.fails.pop(0)
         if self.hangs:
             await asyncio.sleep(3600)
-        return np.ones((len(pixels), 4), np.float32)
+        return np.full((len(pixels), 4), self.vector, np.float32)
 
     async def pid(self) -> int:
+        if self.hangs:
+            await asyncio.sleep(3600)
         return self.process.pid
 
 
@@ -54,10 +67,17 @@ def remote() -> Iterator[Remote]:
     remote.process.communicate()
 
 
+async def until(true: Callable[[], bool]) -> None:
+    """Fails only where it would wait for ever."""
+    async with asyncio.timeout(60):
+        while not true():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def started(remote: Remote) -> Embedder:
     embedder = Embedder(PREPROCESS, timeout_s=0.3)
     embedder.connect(remote.embed, remote.pid)
-    await embedder.wait_until_well()
+    await until(lambda: embedder.well)
     await remote.taught.wait()
     return embedder
 
@@ -97,7 +117,7 @@ def test_a_dead_process_is_not_waited_for_and_its_successor_is_found(remote: Rem
         assert remote.calls == before + 1
         assert not embedder.well
         remote.start()
-        await embedder.wait_until_well()
+        await until(lambda: embedder.well)
         assert (await embedder(ONE)).shape == (1, 4)
         await embedder.close()
 
@@ -117,7 +137,129 @@ def test_a_hung_process_is_killed_and_calls_are_refused_meanwhile(remote: Remote
         remote.process.communicate()
         remote.hangs = False
         remote.start()
-        await embedder.wait_until_well()
+        await until(lambda: embedder.well)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_fails_on_all_pictures_makes_it_unwell_until_one_comes_back(
+    remote: Remote,
+) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.broken = lambda _: True
+        with pytest.raises(EmbedFailedError):
+            await embedder(ONE + 1)
+        await until(lambda: not embedder.well)
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(ONE)
+        remote.broken = lambda _: False
+        await until(lambda: embedder.well)
+        assert (await embedder(ONE)).shape == (1, 4)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_model_that_fails_on_full_batches_only_makes_it_unwell(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.broken = lambda pixels: len(pixels) > 1
+        with pytest.raises(EmbedFailedError):
+            await embedder(np.repeat(ONE + 1, 16, axis=0))
+        await until(lambda: not embedder.well)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_model_without_finite_vectors_makes_it_unwell(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.vector = float("nan")
+        assert np.isnan(await embedder(ONE + 1)).all()
+        await until(lambda: not embedder.well)
+        remote.vector = 1
+        await until(lambda: embedder.well)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_batch_that_fails_alone_leaves_it_well(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.probed.clear()
+        remote.broken = lambda pixels: bool(pixels.any())
+        with pytest.raises(EmbedFailedError):
+            await embedder(ONE + 1)
+        async with asyncio.timeout(30):
+            await remote.probed.wait()
+        assert embedder.well
+        assert (await embedder(ONE)).shape == (1, 4)
+        assert embedder.well
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_cannot_be_looked_at_is_looked_at_again(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+    status = psutil.Process.status
+
+    def counting(process: psutil.Process) -> str:
+        nonlocal looked
+        looked += 1
+        return str(status(process))
+
+    monkeypatch.setattr(psutil.Process, "status", counting)
+
+    async def scenario() -> None:
+        embedder = await started(remote)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))  # no file can be opened any more
+        try:
+            seen = looked
+            await until(lambda: looked > seen + 1)
+            assert embedder.well
+            assert (await embedder(ONE)).shape == (1, 4)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        remote.process.kill()
+        remote.process.communicate()
+        await until(lambda: not embedder.well)
+        remote.start()
+        await until(lambda: embedder.well)
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_hung_process_that_could_not_be_killed_is_killed_later(
+    remote: Remote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kill = psutil.Process.kill
+    refused = 0
+
+    def once_refused(process: psutil.Process) -> None:
+        nonlocal refused
+        refused += 1
+        if refused == 1:
+            raise OSError(24, "Too many open files")
+        kill(process)
+
+    monkeypatch.setattr(psutil.Process, "kill", once_refused)
+
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.hangs = True
+        with pytest.raises(EmbedderUnavailableError):
+            await embedder(ONE)
+        async with asyncio.timeout(30):
+            await asyncio.to_thread(remote.process.wait)
         await embedder.close()
 
     asyncio.run(scenario())
@@ -174,7 +316,7 @@ def test_one_call_at_a_time(remote: Remote) -> None:
 
         embedder = Embedder(PREPROCESS, timeout_s=0.3)
         embedder.connect(counting, remote.pid)
-        await embedder.wait_until_well()
+        await until(lambda: embedder.well)
         await asyncio.gather(*(embedder(ONE) for _ in range(10)))
         assert most == 1
         await embedder.close()
