@@ -1,8 +1,8 @@
 """What all parts of the benchmark agree on."""
 
-import os
 from pathlib import Path
 
+from clip_ranker import processors
 from tests import stores
 
 ROOT = Path(__file__).parent.parent
@@ -12,5 +12,5 @@ STORE = WORK / f"store-{stores.digest()}"
 GRAPH = WORK / f"plain-{stores.digest()}.onnx"
 MODEL = "openclip_vit_b32_random"
 BATCH = 16
-THREADS = min(2, len(os.sched_getaffinity(0)))
+THREADS = min(2, processors.available())
 CONCURRENCY = 10

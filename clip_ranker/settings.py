@@ -36,13 +36,17 @@ class Settings(BaseSettings):
     )
     max_batch_size: int = Field(16, ge=1, le=256, description="pictures in one embedder call")
     embed_threads: int = Field(
-        0, ge=0, le=256, description="threads of ONNX Runtime; 0 = one a processor"
+        0, ge=0, le=256, description="threads of ONNX Runtime; 0 = one a processor it may use"
     )
     decode_threads: int = Field(
-        0, ge=0, le=256, description="threads that decode pictures; 0 = one a processor"
+        0, ge=0, le=256, description="threads that decode pictures; 0 = one a processor it may use"
     )
     embed_timeout_s: float = Field(
-        10, gt=0, le=600, description="one embedder call out longer than this counts as hung"
+        10,
+        gt=0,
+        le=600,
+        description="a call of the model counts as hung after `max(this, min(5 t, 14 s), 2 t)`; "
+        "its pictures one by one take t",
     )
     download_timeout_s: float = Field(
         3, gt=0, le=60, description="one attempt at a download, from name lookup to last byte"
