@@ -56,9 +56,10 @@ screenshots: $(VENV)/.dev ## renew docs/screenshots (needs Debian's chromium and
 	@deploy/need chromium chromium
 	$(BIN)/python -m tests.browser.screenshots
 
-lint: $(VENV)/.dev ## check style and formatting
+lint: $(VENV)/.dev ## check style, formatting and the directions of imports
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/lint-imports --no-logo --cache-dir .cache/import-linter
 
 format: $(VENV)/.dev ## repair style and formatting
 	$(BIN)/ruff check --fix $(SOURCES)
