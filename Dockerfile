@@ -54,7 +54,9 @@ ENV PATH=/app/.venv/bin:$PATH \
     LC_ALL=C.UTF-8 \
     PYTHONUNBUFFERED=1 \
     BENTOML_DO_NOT_TRACK=True \
-    BENTOML_HOME=/tmp/bentoml
+    BENTOML_HOME=/tmp/bentoml \
+    MALLOC_ARENA_MAX=2 \
+    MALLOC_MMAP_THRESHOLD_=1000000
 # All of it belongs to root, and what changes least comes first.
 COPY --from=packages /app/.venv /app/.venv
 COPY --from=bento /bentoml/models /home/bentoml/bento/models

@@ -8,7 +8,7 @@ import bentoml
 import numpy as np
 from bentoml.exceptions import BentoMLException
 
-from clip_ranker import entrypoint, malloc, web
+from clip_ranker import entrypoint, web
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.embed.embedder import Embedder
 from clip_ranker.errors import EmbedFailedError
@@ -22,7 +22,6 @@ from clip_ranker.web.answers import answers
 from clip_ranker.web.api import Api
 
 entrypoint.take_over()
-malloc.give_back()
 
 settings = get_settings()
 model = store.load(settings.model)

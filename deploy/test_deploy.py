@@ -72,6 +72,7 @@ def test_both_images_run_alike(bento_image: str, dockerfile_image: str) -> None:
             (
                 found["Config"]["User"],
                 {name: environment[name] for name in ("CLIP_MODEL", "BENTOML_HOME")},
+                {name: environment[name] for name in environment if name.startswith("MALLOC_")},
                 environment["BENTOML_DO_NOT_TRACK"],
                 environment["PATH"].split(":")[0],
                 python_in(image, "import shutil; print(*map(shutil.which, ('gcc', 'git', 'cc')))"),
@@ -80,9 +81,9 @@ def test_both_images_run_alike(bento_image: str, dockerfile_image: str) -> None:
         )
     assert compared[0][0] == "bentoml"
     assert compared[0][1]["CLIP_MODEL"] == MODEL
-    assert compared[0][4] == "None None None"
-    assert compared[0][:5] == compared[1][:5]
-    assert [user[5].split()[0] for user in compared] == ["1034", "1034"]
+    assert compared[0][5] == "None None None"
+    assert compared[0][:6] == compared[1][:6]
+    assert [user[6].split()[0] for user in compared] == ["1034", "1034"]
 
 
 def test_healthz_says_ok_through_caddy(service: httpx.Client) -> None:

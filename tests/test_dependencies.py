@@ -48,8 +48,6 @@ def test_the_import_asks_for_what_it_imports() -> None:
     assert imported(IMPORTING) <= asked_for([*PROJECT["dependencies"], *extra])
 
 
-def test_what_is_asked_for_is_pinned() -> None:
+def test_what_the_service_asks_for_is_pinned() -> None:
     pins = asked_for((ROOT / "requirements.txt").read_text().splitlines())
     assert asked_for(PROJECT["dependencies"]) <= pins
-    pins |= asked_for((ROOT / "deploy" / "requirements-import.txt").read_text().splitlines())
-    assert asked_for(PROJECT["optional-dependencies"]["import"]) <= pins

@@ -7,12 +7,15 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 from clip_ranker.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
+BENTO = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
+IN_THE_IMAGE: dict[str, str] = {entry["name"]: entry["value"] for entry in BENTO["envs"]}
 NOT_A_SETTING = {"CLIP_DRAIN_LIMIT_S"}
 """Read by the entry point, which gets along without pydantic."""
 FIXED_BY_THE_IMAGE = {"CLIP_MODEL"}
@@ -49,6 +52,40 @@ def test_the_container_is_given_longer_to_stop_than_a_request_may_take() -> None
         Settings.model_fields[name].default for name in ("upload_timeout_s", "request_timeout_s")
     )
     assert longest_s < float(DRAIN_LIMIT_S) < int(grace_s)
+
+
+def test_both_images_set_the_same_environment() -> None:
+    *_, stage = (ROOT / "Dockerfile").read_text().split("\nFROM ")
+    dockerfile = dict(re.findall(r"^(?:ENV)? +(\w+)=(\S+)", stage, re.M))
+    assert IN_THE_IMAGE.items() <= dockerfile.items()
+
+
+LOAD = """
+import psutil
+process, pictures, small = psutil.Process(), [], []
+before = process.memory_info().rss
+del (large := [bytearray(b"x") * 30_000_000])[:]  # glibc now takes 30 MB for an ordinary size
+for _ in range(20):
+    pictures.append(bytearray(b"x") * 10_000_000)
+    small.append(bytearray(b"x") * 50_000)  # one above each picture, so that none is at the top
+del pictures
+print(process.memory_info().rss - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's")
+def test_in_the_image_freed_pictures_are_given_back() -> None:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    kept_as_it_is, kept = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", LOAD], env=env, capture_output=True, check=True, text=True
+            ).stdout
+        )
+        for env in (plain, plain | IN_THE_IMAGE)
+    )
+    assert kept < 10_000_000
+    assert kept_as_it_is > 100_000_000  # else this shows nothing
 
 
 def test_the_site_block_is_the_one_the_user_fixed() -> None:

@@ -18,6 +18,7 @@ from PIL import Image
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS, encode
 from tests.running import Service
+from tests.test_deployment import IN_THE_IMAGE
 
 REQUESTS = 32
 LASTS_S = 20
@@ -42,7 +43,8 @@ def test_memory_under_the_worst_load_within_the_limits(
     heavy = images.put("/heavy.jpg", PHOTOS["cat"].ljust(10_000_000, b"\0"))
     wide = images.put("/wide.webp", encode(Image.new("RGB", (8000, 6250)), "WEBP", lossless=True))
     photo = base64.b64encode(PHOTOS["cat"].ljust(9_990_000, b"\0")).decode()
-    service = serve(os.environ.get("FAULTS_MODEL", "tiny"))
+    memory = {name: value for name, value in IN_THE_IMAGE.items() if name.startswith("MALLOC_")}
+    service = serve(os.environ.get("FAULTS_MODEL", "tiny"), **memory)
     idle = peak = proportional_bytes(service)
     statuses: Counter[int] = Counter()
 
