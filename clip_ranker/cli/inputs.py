@@ -4,14 +4,16 @@ import base64
 import json
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from clip_ranker.errors import ClipRankerError, DownloadFailedError
 from clip_ranker.rank.schema import Candidate
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
+LISTINGS = TypeAdapter(list[Candidate])
 FILE = "file:"
 """``file:<quoted path>`` as an image URL is a file of this machine; no service takes it."""
 
@@ -24,7 +26,7 @@ class UsageError(CliError):
     """The command line makes no sense."""
 
 
-def read_photo(photo: str) -> dict[str, str]:
+def read_photo(photo: str) -> dict[str, Any]:
     """The field of the request that holds the photo.
 
     Raises:
@@ -67,18 +69,13 @@ def _folder(path: Path) -> list[Candidate]:
     if not pictures:
         raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
     return [
-        Candidate(auction_id=_readable(picture.name)[:256], image_url=_url(picture), title=None)
+        Candidate(
+            auction_id=picture.name.encode(errors="replace").decode()[:256],  # may be no UTF-8
+            image_url=FILE + quote(os.fsencode(picture)),
+            title=None,
+        )
         for picture in pictures
     ]
-
-
-def _readable(name: str) -> str:
-    """The name of a file as text: its bytes need not be UTF-8."""
-    return name.encode(errors="replace").decode()
-
-
-def _url(path: Path) -> str:
-    return FILE + quote(os.fsencode(path))
 
 
 def _file(path: Path) -> list[Candidate]:
@@ -92,16 +89,14 @@ def _file(path: Path) -> list[Candidate]:
         listings = listings.get("candidates")
     if not isinstance(listings, list):
         raise CliError(f'LISTINGS: {path} holds neither a list nor one under "candidates"')
-    return [_candidate(listing, f"{path}, listing {n}") for n, listing in enumerate(listings, 1)]
-
-
-def _candidate(listing: object, place: str) -> Candidate:
     try:
-        candidate = Candidate.model_validate(listing)
+        candidates = LISTINGS.validate_python(listings)
     except ValidationError as error:
         fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"])) or "it"
-        raise CliError(f"LISTINGS: {place}: {field}: {fault['msg']}") from error
-    if candidate.image_url.startswith(FILE):
-        raise CliError(f"LISTINGS: {place}: give a folder of pictures instead of {FILE} URLs")
-    return candidate
+        number, *field = fault["loc"]
+        place = f"{path}, listing {int(number) + 1}"
+        what = ".".join(map(str, field)) or "it"
+        raise CliError(f"LISTINGS: {place}: {what}: {fault['msg']}") from error
+    if any(candidate.image_url.startswith(FILE) for candidate in candidates):
+        raise CliError(f"LISTINGS: {path}: give a folder of pictures instead of {FILE} URLs")
+    return candidates

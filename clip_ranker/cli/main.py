@@ -30,12 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     people = Console(stderr=True, highlight=False)
     try:
         return _rank(options, people)
-    except UsageError as error:
-        people.print(f"clip_ranker rank: {error}", style="red", markup=False, soft_wrap=True)
-        return USAGE
     except ClipRankerError as error:
         people.print(f"clip_ranker rank: {error}", style="red", markup=False, soft_wrap=True)
-        return FAILED
+        return USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -63,10 +60,8 @@ def _rank(options: argparse.Namespace, people: Console) -> int:
 
 def _request(options: argparse.Namespace) -> RankRequest:
     # Not validated again: the number of candidates is bounded for a service's sake.
-    photo = read_photo(options.photo)
     return RankRequest.model_construct(
-        query_image_base64=photo.get("query_image_base64"),
-        query_image_url=photo.get("query_image_url"),
+        **read_photo(options.photo),
         candidates=read_listings(options.listings),
         top_k=options.top_k,
         max_concurrency=options.max_concurrency,

@@ -15,6 +15,7 @@ from clip_ranker.settings import get_settings
 
 PORT = os.environ.get("PORT", "8000")
 URL = f"http://localhost:{PORT}"
+DEFAULT = "openclip_vit_b32"
 STARTER = "efficientnet_lite0"
 STARTER_WARNING = """\
 
@@ -58,16 +59,14 @@ def main() -> int:
 def _model() -> str:
     """The model to serve: the chosen one, the default if it can be had, else the starter."""
     wanted = get_settings().model
-    if _stored(wanted):
-        return wanted
-    if wanted != "openclip_vit_b32":
+    if wanted != DEFAULT:
         store.load(wanted)  # raises what is wrong
-    if _import([]):
-        return wanted
-    if not _stored(STARTER) and not _import(["--starter"]):
-        raise SystemExit("no model could be imported; the lines above say why")
-    print(STARTER_WARNING, file=sys.stderr, flush=True)
-    return STARTER
+    elif not _stored(DEFAULT) and not _import():
+        if not _stored(STARTER) and not _import("--starter"):
+            raise SystemExit("no model could be imported; the lines above say why")
+        print(STARTER_WARNING, file=sys.stderr, flush=True)
+        return STARTER
+    return wanted
 
 
 def _stored(name: str) -> bool:
@@ -77,10 +76,9 @@ def _stored(name: str) -> bool:
     return False
 
 
-def _import(arguments: list[str]) -> bool:
-    return (
-        subprocess.run([sys.executable, "import_model.py", *arguments], check=False).returncode == 0
-    )
+def _import(*arguments: str) -> bool:
+    command = [sys.executable, "import_model.py", *arguments]
+    return subprocess.run(command, check=False).returncode == 0
 
 
 def _wait(service: subprocess.Popen[bytes]) -> bool:
