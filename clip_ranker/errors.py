@@ -119,3 +119,7 @@ class DeadlineError(RequestError):
 
 class ModelNotFoundError(ClipRankerError):
     """The BentoML store has no model of that name, or one this version cannot read."""
+
+
+class ImportRefusedError(ClipRankerError):
+    """``import_model.py`` stores no model; the text says why and what to do."""

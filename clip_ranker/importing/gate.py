@@ -14,7 +14,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from clip_ranker import examples
 from clip_ranker.decode import images
-from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.errors import ImportRefusedError
 from clip_ranker.models.preprocess import Preprocess
 
 Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

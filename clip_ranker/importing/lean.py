@@ -37,11 +37,9 @@ class FromBytes(nn.Module):
     def __init__(self, tower: nn.Module, preprocess: Preprocess) -> None:
         super().__init__()
         self.tower = tower
-        mean, std = (
-            torch.tensor(v, dtype=torch.float64) for v in (preprocess.mean, preprocess.std)
-        )
-        self.register_buffer("scale", (1 / (255 * std)).float().view(3, 1, 1))
-        self.register_buffer("shift", (-mean / std).float().view(3, 1, 1))
+        mean, std = _mean_and_std(preprocess)
+        self.register_buffer("scale", (1 / (255 * std)).float())
+        self.register_buffer("shift", (-mean / std).float())
 
     def forward(self, pixels: Tensor) -> Tensor:
         channels_first = pixels.permute(0, 3, 1, 2).float()
@@ -54,10 +52,7 @@ class LeanViT(nn.Module):
 
     def __init__(self, visual: clip.VisionTransformer, preprocess: Preprocess) -> None:
         super().__init__()
-        mean, std = (
-            torch.tensor(v, dtype=torch.float64).view(1, 3, 1, 1)
-            for v in (preprocess.mean, preprocess.std)
-        )
+        mean, std = _mean_and_std(preprocess)
         convolution = visual.conv1.weight.detach().double()
         position = visual.positional_embedding.detach()
         self.patch_size = visual.patch_size
@@ -124,6 +119,11 @@ class _Block(nn.Module):
         some = some + self.ls_1(self.out(attended))
         result: Tensor = some + self.ls_2(self.mlp(self.ln_2(some)))
         return result
+
+
+def _mean_and_std(preprocess: Preprocess) -> Tensor:
+    """Double (2, 3, 1, 1): of each channel, on a scale of 0 to 1."""
+    return torch.tensor((preprocess.mean, preprocess.std), dtype=torch.float64)[..., None, None]
 
 
 def _linear(weight: Tensor, bias: Tensor | None = None) -> nn.Linear:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from clip_ranker import examples
 from clip_ranker.decode import images
-from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing.sources import Source
 from clip_ranker.models.encoder import Encoder
 

@@ -24,8 +24,8 @@ from onnxruntime.quantization import (
 from PIL import Image
 
 from clip_ranker.decode import images
+from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import gate, parity
-from clip_ranker.importing.errors import ImportRefusedError
 from clip_ranker.models.encoder import Encoder
 from clip_ranker.models.preprocess import Preprocess
 

@@ -2,9 +2,10 @@
 
 import difflib
 import hashlib
-import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,12 @@ from open_clip.transform import PreprocessCfg, image_transform, image_transform_
 from PIL import Image
 from torch import Tensor, nn
 
-from clip_ranker.importing.errors import ImportRefusedError
+from clip_ranker.errors import ImportRefusedError
 from clip_ranker.models.preprocess import Preprocess
 
-DEFAULT_MODEL = "ViT-B-32"
-DEFAULT_PRETRAINED = "laion2b_s34b_b79k"
-STARTER = "efficientnet_lite0"
 RANDOM = "random"
+QUICK = "-quickgelu"
+"""Behind the name of a model that is built with QuickGELU."""
 SEED = 0
 HUB_PATIENCE_S = 10
 
@@ -66,20 +66,11 @@ class _UnitLength(nn.Module):
         return nn.functional.normalize(self.features(pixels), dim=-1)
 
 
-def store_name(model: str) -> str:
-    """``ViT-B-32`` as ``openclip_vit_b32``."""
-    name = re.sub(r"-(?=\d)", "", model.lower())
-    return "openclip_" + re.sub(r"[^a-z0-9]+", "_", name)
-
-
 def _config(model: str) -> dict[str, Any]:
     config: dict[str, Any] | None = open_clip.get_model_config(model)
     if config is None:
-        close = difflib.get_close_matches(model, open_clip.list_models())
-        raise ImportRefusedError(
-            f"--model: OpenCLIP has no '{model}'"
-            + (f"; did you mean {' or '.join(close)}?" if close else "")
-        )
+        close = ", ".join(difflib.get_close_matches(model, open_clip.list_models()))
+        raise ImportRefusedError(f"--model: OpenCLIP has no '{model}'; close to it: {close or '-'}")
     return config
 
 
@@ -107,14 +98,11 @@ def from_open_clip(model: str, pretrained: str) -> Source:
         open_clip.add_model_config(model)
         model = Path(model).stem
     config = _config(model)
-    checkpoint, preprocess_tag = _checkpoint(model, config, pretrained)
+    checkpoint, tag = _checkpoint(model, config, pretrained)
     torch.manual_seed(SEED)
     try:
         clip = open_clip.create_model(
-            model,
-            pretrained=checkpoint,
-            pretrained_text=False,
-            force_preprocess_cfg=preprocess_tag,
+            model, pretrained=checkpoint, pretrained_text=False, force_preprocess_cfg=tag
         ).eval()
     except Exception as error:  # torch, safetensors and open_clip each have their own
         reason = str(error).partition("\n")[0]
@@ -123,20 +111,15 @@ def from_open_clip(model: str, pretrained: str) -> Source:
         ) from error
     settings = PreprocessCfg(**clip.visual.preprocess_cfg)
     _, height, width = settings.input_size
-
-    def encode(pixels: Tensor) -> Tensor:
-        encoded: Tensor = clip.encode_image(pixels, normalize=True)
-        return encoded
-
     return Source(
         tower=_UnitLength(clip.visual),
-        encode=encode,
+        encode=partial(clip.encode_image, normalize=True),
         transform=image_transform_v2(settings, is_train=False),
         preprocess=Preprocess(
             height=height,
             width=width,
-            mean=_three(settings.mean),
-            std=_three(settings.std),
+            mean=settings.mean,
+            std=settings.std,
             interpolation="bilinear" if settings.interpolation == "bilinear" else "bicubic",
             resize_mode=settings.resize_mode,
             fill=settings.fill_color,
@@ -166,7 +149,7 @@ def starter() -> Source:
     tower = _UnitLength(Pooled())
     # (x - 127) / 128 on pixels of 0 to 255, as the TensorFlow original was trained
     mean, std = 127 / 255, 128 / 255
-    preprocess = Preprocess(height=224, width=224, mean=_three(mean), std=_three(std))
+    preprocess = Preprocess(height=224, width=224, mean=(mean,) * 3, std=(std,) * 3)
     return Source(
         tower=tower,
         encode=tower,
@@ -178,60 +161,37 @@ def starter() -> Source:
 
 def _checkpoint(
     model: str, config: dict[str, Any], pretrained: str
-) -> tuple[str | None, dict[str, Any] | None]:
-    """Path of the weights on this machine, and what their tag says of preprocessing."""
+) -> tuple[str | None, dict[str, Any]]:
+    """Path of the weights on this machine, and what OpenCLIP knows of their tag."""
     if pretrained == RANDOM:
-        return None, None
+        return None, {}
     if Path(pretrained).is_file():
-        return pretrained, None
+        return pretrained, {}
     tag: dict[str, Any] = open_clip.get_pretrained_cfg(model, pretrained)
-    if not tag:
-        raise ImportRefusedError(_unknown_tag(model, pretrained))
-    if bool(tag.get("quick_gelu")) != bool(config.get("quick_gelu")):
+    other = model.removesuffix(QUICK) if model.endswith(QUICK) else model + QUICK
+    if tag:
+        fits_other = bool(tag.get("quick_gelu")) != bool(config.get("quick_gelu"))
+    else:
+        fits_other = bool(open_clip.get_pretrained_cfg(other, pretrained))
+    if fits_other:
         raise ImportRefusedError(
-            f"the {pretrained} weights were trained with"
-            f"{'' if tag.get('quick_gelu') else 'out'} QuickGELU and {model} is not built so: "
-            f"use --model {_other_activation(model)}"
+            f"the {pretrained} weights do not fit the activation of {model}: use --model {other}"
+        )
+    if not tag:
+        raise ImportRefusedError(
+            f"--pretrained: '{pretrained}' is no file and no tag of {model}; its tags are "
+            f"{tags(model)}"
         )
     # Offline it takes what was downloaded before, and says no at once instead of after a minute.
-    huggingface_hub.constants.HF_HUB_OFFLINE = not _hub_answers()
+    huggingface_hub.constants.HF_HUB_OFFLINE = True
+    with suppress(httpx.HTTPError):
+        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=HUB_PATIENCE_S)
+        huggingface_hub.constants.HF_HUB_OFFLINE = False
     try:
-        checkpoint = open_clip.download_pretrained(tag)
+        return str(open_clip.download_pretrained(tag)), tag
     except Exception as error:  # hub clients raise what their HTTP libraries raise
         raise ImportRefusedError(
             f"the model hub cannot be reached for the {pretrained} weights "
             f"({type(error).__name__}): pass a checkpoint you have with --pretrained PATH, or "
             "take the small built-in model with --starter"
         ) from error
-    return str(checkpoint), {
-        key: tag[key] for key in ("mean", "std", "interpolation", "resize_mode") if tag.get(key)
-    }
-
-
-def _hub_answers() -> bool:
-    try:
-        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=HUB_PATIENCE_S)
-    except httpx.HTTPError:
-        return False
-    return True
-
-
-def _unknown_tag(model: str, pretrained: str) -> str:
-    other = _other_activation(model)
-    if open_clip.get_pretrained_cfg(other, pretrained):
-        return f"the {pretrained} weights do not fit the activation of {model}: use --model {other}"
-    return (
-        f"--pretrained: '{pretrained}' is no file and no tag of {model}; its tags are {tags(model)}"
-    )
-
-
-def _other_activation(model: str) -> str:
-    suffix = "-quickgelu"
-    return model.removesuffix(suffix) if model.endswith(suffix) else model + suffix
-
-
-def _three(value: float | tuple[float, ...]) -> tuple[float, float, float]:
-    if isinstance(value, (int, float)):
-        return (value, value, value)
-    red, green, blue = value
-    return (red, green, blue)

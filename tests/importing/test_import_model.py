@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 import import_model
+from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import export, lean, parity, sources
-from clip_ranker.importing.errors import ImportRefusedError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT, run_import
@@ -177,4 +177,4 @@ def test_an_unreachable_hub_names_both_ways_out() -> None:
     ],
 )
 def test_names_in_the_store_follow_the_model(model: str, name: str) -> None:
-    assert sources.store_name(model) == name
+    assert import_model.store_name(model) == name

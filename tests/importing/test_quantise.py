@@ -17,9 +17,8 @@ from safetensors.torch import save_file
 
 import import_model
 from clip_ranker.decode import images
-from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.errors import ImportRefusedError, ModelNotFoundError
 from clip_ranker.importing import export, gate, lean, parity, quantise, sources
-from clip_ranker.importing.errors import ImportRefusedError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT, run_import
