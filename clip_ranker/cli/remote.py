@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 from pydantic import ValidationError
@@ -48,32 +47,30 @@ def rank(request: RankRequest, advance: Advance, *, url: str, key: str | None) -
 
 def _last(lines: Iterator[str], advance: Advance) -> RankResponse:
     for line in lines:
-        event = _event(line)
-        match event.get("type"):
-            case "answer":
-                return _answer(event)
-            case "error":
-                raise CliError(f"the service says: {event.get('error')}")
-            case "scored" | "failed":
+        match _event(line):
+            case {"type": "answer", "answer": answer}:
+                return _answer(answer)
+            case {"type": "error", "error": said}:
+                raise CliError(f"the service says: {said}")
+            case {"type": "scored" | "failed"}:
                 advance()
             case _:
                 raise CliError(f"{NO_RANKER} (its answer begins with {line[:40]!r})")
     raise CliError(CUT)
 
 
-def _event(line: str) -> dict[str, Any]:
+def _event(line: str) -> object:
     try:
-        event = json.loads(line)
+        return json.loads(line)
     except ValueError as error:
         if line.startswith("{"):
             raise CliError(CUT) from error
-        event = None
-    return event if isinstance(event, dict) else {}
+        return None
 
 
-def _answer(event: dict[str, Any]) -> RankResponse:
+def _answer(answer: object) -> RankResponse:
     try:
-        return RankResponse.model_validate(event.get("answer"))
+        return RankResponse.model_validate(answer)
     except ValidationError as error:
         fault = error.errors()[0]
         field = ".".join(map(str, fault["loc"])) or "answer"

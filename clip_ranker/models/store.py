@@ -1,6 +1,5 @@
 """Models in the BentoML store. A stored model carries all that is needed to feed it."""
 
-import dataclasses
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
+from pydantic import TypeAdapter
 
 from clip_ranker.errors import ModelNotFoundError
 from clip_ranker.models.preprocess import Preprocess
@@ -22,6 +22,7 @@ The service takes graphs of any recipe.
 GRAPH = "model.onnx"
 WEIGHTS = ".data"
 """Behind the graph's name: the file of its weights."""
+PREPROCESS = TypeAdapter(Preprocess)
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def load(name: str) -> StoredModel:
     return StoredModel(
         name=model.tag.name,
         graph=Path(model.path_of(GRAPH)),
-        preprocess=_preprocess(metadata["preprocess"]),
+        preprocess=PREPROCESS.validate_python(metadata["preprocess"]),
         dim=metadata["dim"],
         source=metadata["source"],
         digest=metadata["digest"],
@@ -106,8 +107,7 @@ def save(
     metadata = {
         "format": FORMAT,
         "recipe": RECIPE,
-        "preprocess": dataclasses.asdict(preprocess)
-        | {"mean": list(preprocess.mean), "std": list(preprocess.std)},
+        "preprocess": PREPROCESS.dump_python(preprocess, mode="json"),
         "dim": dim,
         "source": source,
         "digest": digest,
@@ -120,7 +120,3 @@ def save(
         if older.tag != model.tag and older.info.metadata.get("digest") == digest:
             bentoml.models.delete(older.tag)
     return str(model.tag)
-
-
-def _preprocess(stored: dict[str, Any]) -> Preprocess:
-    return Preprocess(**{**stored, "mean": tuple(stored["mean"]), "std": tuple(stored["std"])})
