@@ -1,11 +1,12 @@
 """Starting, asking, weighing and ending the processes that are compared."""
 
 import contextlib
-import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,15 +15,10 @@ import httpx
 import psutil
 
 from bench.image_server import HOSTS
-from bench.settings import CONCURRENCY, MODEL, ROOT, STORE, WORK
+from bench.settings import CONCURRENCY, OURS, ROOT, Tree
 
 START_S = 120
 POLL_S = 0.02
-ENVIRONMENT = os.environ | {
-    "BENTOML_HOME": str(STORE),
-    "BENTOML_DO_NOT_TRACK": "True",
-    "PYTHONPATH": str(ROOT),
-}
 
 
 class Service:
@@ -30,33 +26,37 @@ class Service:
 
     Args:
         command: what to run; ``{port}`` in it becomes a free port.
-        ready: path that answers 200 once it is up.
+        tree: whose code runs.
         settings: environment variables on top.
     """
 
-    def __init__(self, *command: str, ready: str = "/healthz", **settings: str) -> None:
+    def __init__(self, *command: str, tree: Tree = OURS, **settings: str) -> None:
         port = _free_port()
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False
         )
-        self._log = WORK / f"{port}.log"
+        # BentoML clears the metrics of whatever else runs on the same home when it starts.
+        self._home = tempfile.TemporaryDirectory(prefix="bench-")
+        home = Path(self._home.name)
+        (home / "models").symlink_to(tree.store / "models")
+        self._log = home / "service.log"
         start = time.perf_counter()
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", *(part.format(port=port) for part in command)],
-                cwd=ROOT,
-                env=ENVIRONMENT | settings,
+                cwd=tree.root,
+                env=tree.environment(home) | settings,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._wait(ready)
+        self._wait()
         self.start_s = time.perf_counter() - start
 
-    def _wait(self, ready: str) -> None:
+    def _wait(self) -> None:
         end = time.monotonic() + START_S
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(httpx.TransportError):
-                if self.client.get(ready, timeout=5).status_code == httpx.codes.OK:
+                if self.client.get("/healthz", timeout=5).status_code == httpx.codes.OK:
                     return
             time.sleep(POLL_S)
         log = self._log.read_text()
@@ -64,11 +64,13 @@ class Service:
         raise RuntimeError(f"{self._process.args} did not start\n{log}")
 
     def first_score_s(self, query: str, urls: list[str]) -> float:
-        """Seconds until the first score of a stream, which is then left."""
+        """Seconds until the first score of a stream, which is then read to its end."""
         start = time.perf_counter()
         with self.client.stream("POST", "/rank/stream", json=_body(query, urls)) as response:
-            first = next(response.iter_lines())
+            lines = response.iter_lines()
+            first = next(lines)
             seconds = time.perf_counter() - start
+            assert '"answer"' in [*lines][-1]
         assert '"scored"' in first, first
         return seconds
 
@@ -87,6 +89,16 @@ class Service:
         while "clip_ranker_prefetch_waiting 0.0" not in self.client.get("/metrics").text:
             time.sleep(POLL_S)
 
+    def batches(self) -> tuple[float, float] | None:
+        """Pictures sent to the model so far, and in how many calls; if the service counts them."""
+        text = self.client.get("/metrics").text
+        found = [
+            re.findall(rf"^clip_ranker_batch_pictures_{what}(?:{{.*}})? (\S+)$", text, re.M)
+            for what in ("sum", "count")
+        ]
+        pictures, calls = (sum(map(float, values)) for values in found)
+        return (pictures, calls) if all(found) else None
+
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
         main = psutil.Process(self._process.pid)
@@ -103,7 +115,7 @@ class Service:
             for process in left:
                 process.kill()
         self._process.wait()
-        self._log.unlink(missing_ok=True)
+        self._home.cleanup()
 
 
 def _body(query: str, urls: list[str]) -> dict:
@@ -116,8 +128,8 @@ def _body(query: str, urls: list[str]) -> dict:
     }
 
 
-def ours(port: int, **settings: str) -> Service:
-    """The service of this repository, let at the image server, with all the time it wants.
+def ours(port: int, tree: Tree = OURS, **settings: str) -> Service:
+    """The service of this repository, or of another checkout, with all the time it wants.
 
     Sixteen clients with fifty pictures each come close to the default limit of a request.
     """
@@ -127,8 +139,9 @@ def ours(port: int, **settings: str) -> Service:
         "serve",
         "--port",
         "{port}",
+        tree=tree,
         **{
-            "CLIP_MODEL": MODEL,
+            "CLIP_MODEL": tree.model,
             "CLIP_ALLOW_PRIVATE_HOSTS": hosts,
             "CLIP_REQUEST_TIMEOUT_S": "600",
             **settings,
@@ -157,7 +170,7 @@ class Session:
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env=OURS.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
