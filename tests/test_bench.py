@@ -16,6 +16,7 @@ from bench.image_server import HOSTS
 from bench.session import Bench
 from bench.settings import Tree
 from tests.conftest import ROOT
+from tests.running import HANGS_S
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +71,11 @@ def test_a_lost_answer_is_a_closed_connection(port: int) -> None:
 
 def test_a_hanging_host_stays_silent(port: int) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        httpx.get(f"http://{HOSTS[1]}:{port}/hang", timeout=0.5, trust_env=False)
+        httpx.get(
+            f"http://{HOSTS[1]}:{port}/hang",
+            timeout=httpx.Timeout(HANGS_S, read=0.5),
+            trust_env=False,
+        )
 
 
 def test_two_checkouts_are_compared_in_every_figure(
