@@ -2,7 +2,8 @@
 
 Takes about twenty minutes of a quiet machine, most of them for many clients at once. ``--only
 fifty late`` measures some scenarios and keeps the others' figures; ``--quick`` only shows that
-everything works and writes nothing here.
+everything works and writes nothing here. ``--against ../before`` compares this checkout with
+another one instead, in a quarter of an hour.
 """
 
 import argparse
@@ -12,10 +13,11 @@ import sys
 import time
 from pathlib import Path
 
-from bench import pictures, processes, report
+from bench import against, pictures, processes, report
 from bench.scenarios import SCENARIOS
 from bench.session import Bench
-from bench.settings import GRAPH, MODEL, ROOT, STORE, WORK
+from bench.settings import GRAPH, MODEL, OURS, ROOT, STORE, WORK, Tree
+from tests import stores
 
 ROUNDS = 7
 
@@ -23,22 +25,24 @@ ROUNDS = 7
 def main() -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=", ".join(SCENARIOS))
     parser.add_argument("--quick", action="store_true", help="one round of few pictures")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs in each scenario")
     parser.add_argument("--into", type=Path, help="folder of the report (default: bench)")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="of another checkout")
+    parser.add_argument("--json", type=Path, help="file for the comparison's figures")
     options = parser.parse_args()
+    known = against.MEASURES if options.against else tuple(SCENARIOS)
+    options.only = options.only or list(known)
+    if wrong := set(options.only) - set(known):
+        parser.error(f"--only knows no {', '.join(wrong)} here, but {', '.join(known)}")
+    if options.against:
+        return compare(options)
     prepare()
     folder = options.into or (WORK / "quick" if options.quick else report.FOLDER)
     folder.mkdir(parents=True, exist_ok=True)
     with processes.image_server(WORK / "pictures") as port:
-        bench = Bench(
-            WORK / "pictures",
-            GRAPH,
-            port,
-            rounds=1 if options.quick else options.rounds,
-            most=20 if options.quick else 200,
-        )
+        bench = session(port, options)
         try:
             for name in options.only:
                 begun = time.monotonic()
@@ -48,6 +52,29 @@ def main() -> int:
         finally:
             bench.close()
     print(f"written: {folder / 'RESULTS.md'}")
+    return 0
+
+
+def session(port: int, options: argparse.Namespace) -> Bench:
+    """What the scenarios share, as large as the command line wishes."""
+    rounds, most = (1, 20) if options.quick else (options.rounds, 200)
+    return Bench(WORK / "pictures", GRAPH, port, rounds=rounds, most=most)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Measures this checkout against another and prints the table."""
+    root = options.against.resolve()
+    other = Tree(root, WORK / f"against-{stores.digest(root)}")
+    pictures.write(WORK / "pictures")
+    for old in set(WORK.glob("against-*")) - {other.store}:
+        shutil.rmtree(old)
+    for tree in (OURS, other):
+        import_model(tree)
+    with processes.image_server(WORK / "pictures") as port:
+        figures = against.compare(session(port, options), OURS, other, options.only)
+    print(against.table(figures))
+    if options.json:
+        against.save(figures, report.machine(), options.json)
     return 0
 
 
@@ -65,11 +92,16 @@ def prepare() -> None:
             old.unlink()
     if not GRAPH.exists():
         subprocess.run([sys.executable, "-m", "bench.plain", GRAPH], cwd=ROOT, check=True)
-    STORE.mkdir(exist_ok=True)
+    import_model(OURS)
+
+
+def import_model(tree: Tree) -> None:
+    """Runs a checkout's import of the random model, which does nothing the second time."""
+    tree.store.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [sys.executable, "import_model.py", "--weights", "random", "--name", MODEL],
-        cwd=ROOT,
-        env=processes.ENVIRONMENT,
+        cwd=tree.root,
+        env=tree.environment(),
         check=True,
     )
 

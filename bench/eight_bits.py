@@ -7,7 +7,7 @@ from contextlib import closing
 from bench import processes
 from bench.processes import Session
 from bench.session import Bench, Figures
-from bench.settings import BATCH, MODEL, ROOT
+from bench.settings import BATCH, MODEL, OURS, ROOT
 
 INT8 = f"{MODEL}_int8"
 
@@ -17,7 +17,7 @@ def int8(bench: Bench) -> Figures:
     bench.close()
     command = ("import_model.py", "--weights", "random", "--precision", "int8")
     subprocess.run(
-        [sys.executable, *command, "--name", INT8], cwd=ROOT, env=processes.ENVIRONMENT, check=True
+        [sys.executable, *command, "--name", INT8], cwd=ROOT, env=OURS.environment(), check=True
     )
     with (
         closing(Session("bench.stored", INT8)) as cheap,

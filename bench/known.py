@@ -8,8 +8,6 @@ from bench import processes
 from bench.session import Bench, Figures
 
 CLIENTS = 16
-IDLE_S = 2
-"""The embedder finishes the batch that a stream left behind."""
 EACH = 12
 """Requests of each client."""
 
@@ -106,7 +104,6 @@ def first_score(bench: Bench) -> Figures:
         for _ in range(bench.rounds):
             urls = bench.urls(bench.fifty, delay_ms=delay_ms)
             waits.append(bench.ours().first_score_s(bench.query(), urls) - delay_ms / 1000)
-            time.sleep(IDLE_S)
         figures[str(delay_ms)] = {
             "wait_ms": statistics.median(waits) * 1000,
             "worst_ms": max(waits) * 1000,

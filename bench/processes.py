@@ -1,123 +1,20 @@
-"""Starting, asking, weighing and ending the processes that are compared."""
+"""The processes that are compared."""
 
 import contextlib
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import psutil
 
 from bench.image_server import HOSTS
-from bench.settings import CONCURRENCY, MODEL, ROOT, STORE, WORK
-
-START_S = 120
-POLL_S = 0.02
-ENVIRONMENT = os.environ | {
-    "BENTOML_HOME": str(STORE),
-    "BENTOML_DO_NOT_TRACK": "True",
-    "PYTHONPATH": str(ROOT),
-}
+from bench.service import Service
+from bench.settings import OURS, ROOT, Tree
 
 
-class Service:
-    """An HTTP service in processes of its own.
-
-    Args:
-        command: what to run; ``{port}`` in it becomes a free port.
-        ready: path that answers 200 once it is up.
-        settings: environment variables on top.
-    """
-
-    def __init__(self, *command: str, ready: str = "/healthz", **settings: str) -> None:
-        port = _free_port()
-        self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False
-        )
-        self._log = WORK / f"{port}.log"
-        start = time.perf_counter()
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *(part.format(port=port) for part in command)],
-                cwd=ROOT,
-                env=ENVIRONMENT | settings,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        self._wait(ready)
-        self.start_s = time.perf_counter() - start
-
-    def _wait(self, ready: str) -> None:
-        end = time.monotonic() + START_S
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                if self.client.get(ready, timeout=5).status_code == httpx.codes.OK:
-                    return
-            time.sleep(POLL_S)
-        log = self._log.read_text()
-        self.close()
-        raise RuntimeError(f"{self._process.args} did not start\n{log}")
-
-    def first_score_s(self, query: str, urls: list[str]) -> float:
-        """Seconds until the first score of a stream, which is then left."""
-        start = time.perf_counter()
-        with self.client.stream("POST", "/rank/stream", json=_body(query, urls)) as response:
-            first = next(response.iter_lines())
-            seconds = time.perf_counter() - start
-        assert '"scored"' in first, first
-        return seconds
-
-    def rank(self, query: str, urls: list[str]) -> tuple[float, dict]:
-        """Seconds until the answer, and the answer; ``query`` is base64."""
-        body = _body(query, urls)
-        start = time.perf_counter()
-        response = self.client.post("/rank", json=body)
-        seconds = time.perf_counter() - start
-        response.raise_for_status()
-        return seconds, response.json()
-
-    def prefetch(self, urls: list[str]) -> None:
-        """Asks for the pictures ahead; returns when all of them are embedded."""
-        self.client.post("/prefetch", json=_body("", urls)).raise_for_status()
-        while "clip_ranker_prefetch_waiting 0.0" not in self.client.get("/metrics").text:
-            time.sleep(POLL_S)
-
-    def pss_bytes(self) -> int:
-        """Memory of all its processes, pages shared between them counted once."""
-        main = psutil.Process(self._process.pid)
-        return sum(p.memory_full_info().pss for p in [main, *main.children(recursive=True)])
-
-    def close(self) -> None:
-        """Ends it."""
-        self.client.close()
-        if self._process.poll() is None:
-            main = psutil.Process(self._process.pid)
-            processes = [main, *main.children(recursive=True)]
-            self._process.send_signal(signal.SIGTERM)
-            _, left = psutil.wait_procs(processes, 20)
-            for process in left:
-                process.kill()
-        self._process.wait()
-        self._log.unlink(missing_ok=True)
-
-
-def _body(query: str, urls: list[str]) -> dict:
-    candidates = [{"auction_id": str(i), "image_url": url} for i, url in enumerate(urls)]
-    return {
-        "query_image_base64": query,
-        "candidates": candidates,
-        "max_concurrency": CONCURRENCY,
-        "top_k": max(1, len(urls)),
-    }
-
-
-def ours(port: int, **settings: str) -> Service:
-    """The service of this repository, let at the image server, with all the time it wants.
+def ours(port: int, tree: Tree = OURS, **settings: str) -> Service:
+    """The service of this repository, or of another checkout, with all the time it wants.
 
     Sixteen clients with fifty pictures each come close to the default limit of a request.
     """
@@ -127,8 +24,9 @@ def ours(port: int, **settings: str) -> Service:
         "serve",
         "--port",
         "{port}",
+        tree=tree,
         **{
-            "CLIP_MODEL": MODEL,
+            "CLIP_MODEL": tree.model,
             "CLIP_ALLOW_PRIVATE_HOSTS": hosts,
             "CLIP_REQUEST_TIMEOUT_S": "600",
             **settings,
@@ -157,7 +55,7 @@ class Session:
         self._process = subprocess.Popen(
             [sys.executable, "-m", *command],
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env=OURS.environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -199,9 +97,3 @@ def image_server(folder: Path) -> Iterator[int]:
             yield int(process.stdout.readline())
         finally:
             process.terminate()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

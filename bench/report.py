@@ -24,7 +24,7 @@ def save(figures: Figures, folder: Path = FOLDER) -> None:
     """Writes ``results.json``, ``RESULTS.md`` and ``results.png``."""
     from bench import plot  # the tests of this module do without matplotlib
 
-    known = record(figures, folder / "results.json", _machine())
+    known = record(figures, folder / "results.json", machine())
     (folder / "RESULTS.md").write_text(table(known))
     plot.plot(known, folder / "results.png")
 
@@ -133,7 +133,8 @@ def _by_count(growth: Figures) -> dict[int, list[float]]:
     return seconds
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Processor, how many of its cores, what it can in 8 bits, and ONNX Runtime's version."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
     flags = next((line.split() for line in lines if line.startswith("flags")), [])

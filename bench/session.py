@@ -11,7 +11,8 @@ from typing import Any
 from bench import pictures, processes
 from bench.image_server import HOSTS
 from bench.pictures import THUMBNAIL
-from bench.processes import Service, Session
+from bench.processes import Session
+from bench.service import Service
 from bench.settings import MODEL
 
 Figures = dict[str, Any]

@@ -4,7 +4,7 @@ import socket
 
 import httpx
 
-from tests.running import Service
+from tests.running import HANGS_S, Service
 
 AT_ONCE = 100
 
@@ -14,7 +14,7 @@ def ask_for_health(service: Service, times: int) -> None:
     url = httpx.URL(service.url)
     get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     with (
-        socket.create_connection((url.host, url.port or 80), timeout=20) as client,
+        socket.create_connection((url.host, url.port or 80), timeout=HANGS_S) as client,
         client.makefile("rb") as answers,
     ):
         for _ in range(times // AT_ONCE):

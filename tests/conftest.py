@@ -85,6 +85,12 @@ def serve(stored: Callable[[str], str], images: ImageServer) -> Iterator[Callabl
 
 
 @pytest.fixture
+def patient(serve: Callable[..., Service]) -> Service:
+    """One that waits long for downloads: the test, not the clock, says when they are there."""
+    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60")
+
+
+@pytest.fixture
 def service(serve: Callable[..., Service]) -> Service:
     """The tiny model with default settings."""
     return serve()

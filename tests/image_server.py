@@ -1,13 +1,14 @@
 """An image server on loopback that can misbehave on purpose."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 
 class ImageServer:
@@ -15,12 +16,11 @@ class ImageServer:
 
     /slow?s=2        the astronaut, that many seconds late
     /drip?s=0.2      a byte every so often, for ever
-    /held/NAME       the picture NAME once ``release`` is set
+    /held/NAME       the picture NAME once ``release`` is set; ``waiting`` counts these requests,
+                     ``most_waiting`` is the most at once since ``holding`` began
     /status/404      that status
     /flaky/NAME      503 the first time, then the picture NAME
     /dropped/NAME    closes the connection the first time, then the picture NAME
-    /redirect?to=U   302 to U
-    /loop            302 to itself
     /chain/3         302 to /chain/2, and so on; /chain/0 is the cat
     /nowhere         302 without a Location
     """
@@ -29,9 +29,9 @@ class ImageServer:
         self.files: dict[str, tuple[bytes, str]] = {}
         self.hits: Counter[str] = Counter()
         self.release = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self.waiting = self.most_waiting = 0
+        self._counting = threading.Lock()
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.host = f"127.0.0.1:{self._server.server_address[1]}"
 
     def put(self, path: str, data: bytes, kind: str = "image/jpeg") -> str:
@@ -47,9 +47,24 @@ class ImageServer:
         """The URL of a photograph."""
         return self.url(f"/photo/{name}")
 
-    def redirect(self, target: str) -> str:
-        """The URL of a redirect to ``target``."""
-        return self.url(f"/redirect?to={quote(target, safe='')}")
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[None]:
+        """Keeps /held waiting until the block ends."""
+        self.release.clear()
+        self.most_waiting = 0
+        try:
+            yield
+        finally:
+            self.release.set()
+
+    def wait_for_release(self) -> None:
+        """Counts who waits, and waits."""
+        with self._counting:
+            self.waiting += 1
+            self.most_waiting = max(self.waiting, self.most_waiting)
+        self.release.wait()
+        with self._counting:
+            self.waiting -= 1
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
@@ -63,6 +78,13 @@ class ImageServer:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 1000
+    """By default 5: the sixth at once would wait a second for its connection."""
 
 
 def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
@@ -116,7 +138,7 @@ def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
                 time.sleep(float(query["s"]))
 
         def route_held(self, name: str, _: dict[str, str]) -> None:
-            server.release.wait()
+            server.wait_for_release()
             self._file(f"/photo/{name}")
 
         def route_status(self, status: str, _: dict[str, str]) -> None:
@@ -133,12 +155,6 @@ def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
                 self.close_connection = True
             else:
                 self._file(f"/photo/{name}")
-
-        def route_redirect(self, _: str, query: dict[str, str]) -> None:
-            self._answer(302, {"Location": query["to"]})
-
-        def route_loop(self, _: str, __: dict[str, str]) -> None:
-            self._answer(302, {"Location": "/loop"})
 
         def route_chain(self, left: str, _: dict[str, str]) -> None:
             if left == "0":

@@ -3,9 +3,12 @@
 import io
 from pathlib import Path
 
+import pillow_heif
 import skimage.data
 import sklearn.datasets
 from PIL import Image
+
+pillow_heif.register_heif_opener()  # with it comes the encoder
 
 _SKIMAGE = Path(skimage.data.__file__).parent
 _SKLEARN = Path(sklearn.datasets.__file__).parent / "images"

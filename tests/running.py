@@ -2,12 +2,14 @@
 
 import base64
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,8 +17,8 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parent.parent
-START_S = 60
-STOP_S = 20
+HANGS_S = 120
+"""What takes longer than this will never come; a limit on waiting, no measure of speed."""
 
 
 class Service:
@@ -32,7 +34,7 @@ class Service:
         self._settings = settings
         self._port = free_port()
         self.url = f"http://127.0.0.1:{self._port}"
-        self.client = httpx.Client(base_url=self.url, timeout=90, trust_env=False)
+        self.client = httpx.Client(base_url=self.url, timeout=HANGS_S, trust_env=False)
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115
         self._home = tempfile.TemporaryDirectory(prefix="bentoml-home-")
 
@@ -55,7 +57,7 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(STOP_S)
+            self.process.wait(HANGS_S)
         except subprocess.TimeoutExpired:
             for process in [*self.processes(), self.process]:
                 process.kill()
@@ -64,22 +66,32 @@ class Service:
             self._log.close()
             self._home.cleanup()
 
-    def wait_until_ok(self, timeout_s: float = START_S) -> None:
+    def wait_until_ok(self) -> None:
         """Returns once /healthz says ok.
 
         Raises:
-            AssertionError: it did not in time, or the process ended; with the log.
+            AssertionError: it never did, or the process ended; with the log.
         """
-        end = time.monotonic() + timeout_s
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log()
-            try:
-                if self.client.get("/healthz").text == "ok":
-                    return
-            except httpx.TransportError:
-                pass
-            time.sleep(0.1)
-        raise AssertionError(f"not ok after {timeout_s} s\n{self.log()}")
+        wait_until(self._ok, self.log)
+
+    def _ok(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        try:
+            return self.client.get("/healthz").text == "ok"
+        except httpx.TransportError:
+            return False
+
+    def wait_until_idle(self) -> None:
+        """Returns once no picture is being downloaded or embedded."""
+        wait_until(lambda: sum(self.in_flight().values()) == 0, self.in_flight)
+
+    def in_flight(self) -> dict[str, float]:
+        """Its gauges of what is under way."""
+        gauges = re.findall(
+            r"^(clip_ranker_\w+_in_flight)\S* (\S+)$", self.client.get("/metrics").text, re.M
+        )
+        assert gauges
+        return {name: float(value) for name, value in gauges}
 
     def log(self) -> str:
         """What the service wrote so far."""
@@ -108,6 +120,18 @@ class Service:
         answer: dict[str, Any] = response.json()
         assert answer["meta"]["succeeded"] + answer["meta"]["failed"] == len(body["candidates"])
         return answer
+
+
+def wait_until(holds: Callable[[], bool], saw: Callable[[], object] = str) -> None:
+    """Returns once that holds.
+
+    Raises:
+        AssertionError: it never did; with what ``saw`` tells.
+    """
+    end = time.monotonic() + HANGS_S
+    while not holds():
+        assert time.monotonic() < end, f"waited in vain {saw()}"
+        time.sleep(0.02)
 
 
 def free_port() -> int:

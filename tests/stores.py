@@ -11,10 +11,12 @@ FOLDERS = ("importing", "models", "decode")
 """Of the package, that decide what an import stores."""
 
 
-def digest() -> str:
-    """Of the sources that an import runs through."""
+def digest(root: Path = ROOT) -> str:
+    """Of the sources that an import runs through, in this checkout or another."""
     found = hashlib.sha256()
-    package = ROOT / "clip_ranker"
-    for path in sorted(path for folder in FOLDERS for path in (package / folder).rglob("*.py")):
+    package = root / "clip_ranker"
+    # A checkout from before these folders: all of it.
+    folders = [package / name for name in FOLDERS if (package / name).is_dir()] or [package]
+    for path in sorted(path for folder in folders for path in folder.rglob("*.py")):
         found.update(path.read_bytes())
     return found.hexdigest()[:12]

@@ -1,18 +1,22 @@
 """What a benchmark without numbers can be held to: its servers do what they claim."""
 
+import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from PIL import Image
 
-from bench import pictures, report, targets
+from bench import against, pictures, report, targets
 from bench.image_server import HOSTS
+from bench.session import Bench
+from bench.settings import Tree
 from tests.conftest import ROOT
+from tests.running import HANGS_S
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +71,30 @@ def test_a_lost_answer_is_a_closed_connection(port: int) -> None:
 
 def test_a_hanging_host_stays_silent(port: int) -> None:
     with pytest.raises(httpx.ReadTimeout):
-        httpx.get(f"http://{HOSTS[1]}:{port}/hang", timeout=0.5, trust_env=False)
+        httpx.get(
+            f"http://{HOSTS[1]}:{port}/hang",
+            timeout=httpx.Timeout(HANGS_S, read=0.5),
+            trust_env=False,
+        )
+
+
+def test_two_checkouts_are_compared_in_every_figure(
+    folder: Path, port: int, stored: Callable[[str], str]
+) -> None:
+    tree = Tree(store=Path(os.environ["BENTOML_HOME"]), model=stored("tiny"))
+    bench = Bench(folder, Path(), port, rounds=1, most=2)
+    figures = against.compare(bench, tree, tree, list(against.MEASURES))
+    rows = {line.split(" | ")[0].strip("| "): line for line in against.table(figures).splitlines()}
+    for name, (what, _) in against.ROWS.items():
+        if name in figures:  # "batch" where the service counts it
+            assert {len(figures[name][side]) for side in against.SIDES} == {1}
+            assert "n = 1" in rows[what]
+    assert set(against.ROWS) - set(figures) <= {"batch"}
+
+
+def test_what_one_side_does_not_tell_is_a_dash() -> None:
+    figures = {"batch": {"after": [12.0, 14.0], "before": []}}
+    assert against.table(figures).splitlines()[-1].endswith(" | 13 | – | – |")  # noqa: RUF001
 
 
 def _figures(ratios: list[float]) -> targets.Figures:

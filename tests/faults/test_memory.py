@@ -17,7 +17,7 @@ from PIL import Image
 
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS, encode
-from tests.running import Service
+from tests.running import HANGS_S, Service
 from tests.test_deployment import IN_THE_IMAGE
 
 REQUESTS = 32
@@ -44,7 +44,7 @@ def test_memory_under_the_worst_load_within_the_limits(
     wide = images.put("/wide.webp", encode(Image.new("RGB", (8000, 6250)), "WEBP", lossless=True))
     photo = base64.b64encode(PHOTOS["cat"].ljust(9_990_000, b"\0")).decode()
     memory = {name: value for name, value in IN_THE_IMAGE.items() if name.startswith("MALLOC_")}
-    service = serve(os.environ.get("FAULTS_MODEL", "tiny"), **memory)
+    service = serve(os.environ.get("FAULTS_MODEL", "tiny"), CLIP_UPLOAD_TIMEOUT_S="600", **memory)
     idle = peak = proportional_bytes(service)
     statuses: Counter[int] = Counter()
 
@@ -61,7 +61,7 @@ def test_memory_under_the_worst_load_within_the_limits(
             "image_resize": 2048,
             "deadline_ms": LASTS_S * 1000,
         }
-        response = httpx.post(f"{service.url}/rank", json=body, timeout=120, trust_env=False)
+        response = httpx.post(f"{service.url}/rank", json=body, timeout=HANGS_S, trust_env=False)
         statuses[response.status_code] += 1
 
     threads = [

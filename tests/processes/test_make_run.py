@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.documents import ROOT, commands
-from tests.running import STOP_S, free_port
+from tests.running import HANGS_S, free_port
 
 README, MODELS = ROOT / "README.md", ROOT / "docs" / "models.md"
 WARNING = "WARNING: serving the small starter model"
@@ -52,7 +52,7 @@ def test_it_serves_and_says_how_to_ask(
             ["sh", "-c", command], capture_output=True, text=True, check=True
         ).stdout
         os.killpg(running.pid, signal.SIGINT)
-        rest, _ = running.communicate(timeout=STOP_S)
+        rest, _ = running.communicate(timeout=HANGS_S)
     assert (WARNING in said) == warned
     assert '"auction_id":"A2","score":1' in answer
     assert "Traceback" not in rest

@@ -17,7 +17,11 @@ pixels, 12 KB each, would show as 48 MB, one of every thumbnail as far more."""
 def test_three_hundred_requests_of_twenty_from_eight_clients(
     serve: Callable[..., Service], images: ImageServer
 ) -> None:
-    service = serve(CLIP_CACHE_BYTES="0")  # or nothing is left to do after the first request
+    service = serve(
+        CLIP_CACHE_BYTES="0",  # or nothing is left to do after the first request
+        CLIP_DOWNLOAD_TIMEOUT_S="60",
+        CLIP_REQUEST_TIMEOUT_S="600",
+    )
     names = sorted(PHOTOS)
     for name in names:
         small = picture(name)

@@ -2,9 +2,8 @@
 
 import base64
 import json
-import threading
-import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from clip_ranker.rank.schema import AnswerEvent, FailedEvent, ScoredEvent
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
-from tests.running import Service
+from tests.running import HANGS_S, Service, wait_until
 
 CAT = PHOTOS["cat"]
 QUERY = base64.b64encode(CAT).decode()
@@ -57,15 +56,12 @@ def test_each_candidate_is_told_once_and_the_last_event_is_the_rank_answer(
 
 
 def test_scores_leave_before_the_slowest_picture_is_there(
-    service: Service, images: ImageServer
+    patient: Service, images: ImageServer
 ) -> None:
     urls = [images.url("/held/cat"), *(images.photo(name) for name in sorted(PHOTOS))]
-    images.release.clear()
-    try:
-        events = stream(service, urls)
+    with images.holding():
+        events = stream(patient, urls)
         early = [next(events) for _ in PHOTOS]
-    finally:
-        images.release.set()
     assert {event["index"] for event in early} == set(range(1, len(urls)))
     slowest, last = events
     assert (slowest["type"], slowest["index"]) == ("scored", 0)
@@ -80,19 +76,24 @@ def test_what_can_be_a_400_is_answered_before_the_stream_begins(service: Service
 
 
 def test_a_deadline_answers_with_what_is_there_and_the_rest_is_quicker_next_time(
-    service: Service, images: ImageServer
+    patient: Service, images: ImageServer
 ) -> None:
-    urls = [images.photo("coffee"), images.url("/slow?s=1.2&deadline")]
-    answer = service.ranked(query=CAT, candidates=urls, deadline_ms=600)
+    urls = [images.photo("coffee"), images.url("/held/cat?deadline")]
+    patient.ranked(query=CAT, candidates=urls[:1])  # known from here on: no deadline is too short
+    with images.holding():
+        hits = images.hits["/held/cat"]
+        answer = patient.ranked(query=CAT, candidates=urls, deadline_ms=1000)
     assert answer["meta"]["partial"] is True
     assert [result["auction_id"] for result in answer["results"]] == ["0"]
     assert [(f["auction_id"], f["reason"]) for f in answer["failed"]] == [("1", "timed_out")]
-    hits = images.hits["/slow"]
-    end = time.monotonic() + 10
-    while service.ranked(query=CAT, candidates=urls, deadline_ms=300)["meta"]["partial"]:
-        assert time.monotonic() < end
-    assert service.ranked(query=CAT, candidates=urls)["meta"]["cached"] == 2
-    assert images.hits["/slow"] == hits  # the work that had begun was not begun again
+
+    def whole() -> bool:
+        again = patient.ranked(query=CAT, candidates=urls, deadline_ms=1000)
+        return not again["meta"]["partial"]
+
+    wait_until(whole, patient.log)
+    assert patient.ranked(query=CAT, candidates=urls)["meta"]["cached"] == 2
+    assert images.hits["/held/cat"] == hits + 1  # what had begun was not begun again
 
 
 def test_without_a_deadline_nothing_is_partial(service: Service, images: ImageServer) -> None:
@@ -119,31 +120,36 @@ def prefetch(service: Service, urls: list[str]) -> dict[str, int]:
 def test_what_was_prefetched_is_known_to_rank(service: Service, images: ImageServer) -> None:
     urls = [images.put(f"/prefetched/{n}", PHOTOS["coffee"]) for n in range(12)]
     assert prefetch(service, urls + urls[:3]) == {"accepted": 12, "known": 3, "refused": 0}
-    end = time.monotonic() + 20
-    while prefetch(service, urls)["known"] < 12 or any(
-        images.hits[f"/prefetched/{n}"] == 0 for n in range(12)
-    ):
-        assert time.monotonic() < end
+
+    def asked() -> list[int]:
+        return [images.hits[f"/prefetched/{n}"] for n in range(12)]
+
+    wait_until(lambda: prefetch(service, urls)["known"] == 12 and all(asked()), asked)
     service.ranked(query=CAT, candidates=urls)  # joins what is still on its way
     assert service.ranked(query=CAT, candidates=urls)["meta"]["cached"] == 12
     assert {images.hits[f"/prefetched/{n}"] for n in range(12)} == {1}
 
 
-def test_a_rank_takes_over_what_a_prefetch_has_begun(service: Service, images: ImageServer) -> None:
-    urls = [images.url(f"/slow?s=0.4&takeover={n}") for n in range(6)]
-    hits = images.hits["/slow"]
-    assert prefetch(service, urls)["accepted"] == 6
-    answer = service.ranked(query=CAT, candidates=urls)
-    assert answer["meta"]["succeeded"] == 6
-    assert images.hits["/slow"] - hits == 6
+def test_a_rank_takes_over_what_a_prefetch_has_begun(patient: Service, images: ImageServer) -> None:
+    urls = [images.url(f"/held/cat?takeover={n}") for n in range(6)]
+    with ThreadPoolExecutor(1) as pool, images.holding():
+        hits = images.hits["/held/cat"]
+        assert prefetch(patient, urls)["accepted"] == 6
+        wait_until(lambda: images.hits["/held/cat"] > hits, patient.log)
+        answer = pool.submit(patient.ranked, query=CAT, candidates=urls)
+        # The prefetch takes few places: the rest of them come for the rank.
+        wait_until(lambda: images.hits["/held/cat"] == hits + 6, patient.log)
+    assert answer.result()["meta"]["succeeded"] == 6
+    assert images.hits["/held/cat"] == hits + 6
 
 
 def test_more_than_the_line_holds_is_refused(
     serve: Callable[..., Service], images: ImageServer
 ) -> None:
     service = serve(CLIP_MAX_PREFETCH="2")
-    urls = [images.url(f"/slow?s=1&refused={n}") for n in range(9)]
-    counts = prefetch(service, urls)
+    urls = [images.url(f"/held/cat?refused={n}") for n in range(9)]
+    with images.holding():
+        counts = prefetch(service, urls)
     assert counts["refused"] == 7
     assert counts["accepted"] == 2
 
@@ -152,28 +158,28 @@ def test_at_the_end_what_is_in_line_is_dropped_and_counted(
     stored: Callable[[str], str], images: ImageServer
 ) -> None:
     settings = {"CLIP_MODEL": stored("tiny"), "CLIP_ALLOW_PRIVATE_HOSTS": images.host}
-    with Service(settings) as service:
-        urls = [images.url(f"/slow?s=1&dropped={n}") for n in range(30)]
+    settings["CLIP_DOWNLOAD_TIMEOUT_S"] = "60"
+    with Service(settings) as service, images.holding():
+        urls = [images.url(f"/held/cat?dropped={n}") for n in range(30)]
         assert prefetch(service, urls)["accepted"] == 30
         processes = service.processes()
         service.process.terminate()
-        service.process.wait(20)
+        service.process.wait(HANGS_S)
         assert "prefetch: 30 pictures dropped" in service.log()
         assert not [process for process in processes if process.is_running()]
 
 
 def test_a_client_that_leaves_a_stream_stops_the_work(
-    service: Service, images: ImageServer
+    patient: Service, images: ImageServer
 ) -> None:
-    urls = [images.url(f"/slow?s=0.5&left={n}") for n in range(40)]
-    hits = images.hits["/slow"]
-    with service.client.stream(
-        "POST", "/rank/stream", json=body([images.photo("coffee"), *urls], max_concurrency=2)
-    ) as response:
-        next(response.iter_lines())
-    settled = threading.Event()
-    settled.wait(1.5)  # were it still at work, six more downloads would begin meanwhile
-    assert images.hits["/slow"] - hits <= 4
+    urls = [images.url(f"/held/cat?left={n}") for n in range(40)]
+    asked = body([images.photo("coffee"), *urls], max_concurrency=2)
+    with images.holding():
+        hits = images.hits["/held/cat"]
+        with patient.client.stream("POST", "/rank/stream", json=asked) as response:
+            next(response.iter_lines())
+        patient.wait_until_idle()  # although no picture has come
+    assert images.hits["/held/cat"] - hits <= 2
 
 
 def test_a_request_shows_in_metrics_and_server_timing(
@@ -184,6 +190,7 @@ def test_a_request_shows_in_metrics_and_server_timing(
         pairs = [line.rsplit(" ", 1) for line in lines if line.startswith("clip_ranker_")]
         return {name: float(value) for name, value in pairs}
 
+    service.wait_until_idle()
     before = counted()
     urls = [images.put("/counted", PHOTOS["coffee"]), images.url("/counted-not")]
     response = service.rank(query=CAT, candidates=urls)
@@ -196,8 +203,9 @@ def test_a_request_shows_in_metrics_and_server_timing(
     assert grown('clip_ranker_candidates_total{outcome="download_failed"}') == 1
     assert grown('clip_ranker_cache_total{result="miss"}') == 2
     assert grown('clip_ranker_stage_seconds_count{stage="total"}') == 1
-    assert after["clip_ranker_downloads_in_flight"] == 0
-    assert after["clip_ranker_embeds_in_flight"] == 0
+    assert service.in_flight() == dict.fromkeys(
+        ("clip_ranker_downloads_in_flight", "clip_ranker_embeds_in_flight"), 0
+    )
     timing = dict(part.split(";dur=") for part in response.headers["server-timing"].split(", "))
     assert set(timing) == {"total", "download", "decode", "embed"}
     assert float(timing["total"]) == pytest.approx(
@@ -220,6 +228,7 @@ def test_one_json_line_a_request_without_query_strings_or_photo(
     list(stream(service, urls))
     for path in ("/rank", "/rank/stream"):
         service.client.post(path, json=body(urls) | {"query_image_base64": "bm8="})
+    wait_until(lambda: len(logged()) == before + 4, service.log)
     ranked, streamed, *refused = logged()[before:]
     assert (ranked["path"], streamed["path"]) == ("/rank", "/rank/stream")
     for line in (ranked, streamed):
