@@ -8,9 +8,8 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 
-from clip_ranker.entrypoint import PID_FILE
+from clip_ranker import entrypoint
 from clip_ranker.errors import RequestError
 from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response
 from clip_ranker.web.health import PATH as HEALTHZ
@@ -63,8 +62,7 @@ class Drain:
 
     def _listen(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._drain)
-        if pid_file := os.environ.get(PID_FILE):
-            Path(pid_file).write_text(str(os.getpid()))
+        entrypoint.leave_pid()
 
     def _drain(self) -> None:
         self._draining = True
