@@ -11,10 +11,9 @@ from contextlib import suppress
 
 from clip_ranker import entrypoint
 from clip_ranker.errors import RequestError
-from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response
+from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response, is_post
 from clip_ranker.web.health import PATH as HEALTHZ
 
-READING = ("GET", "HEAD", "OPTIONS")
 REFUSAL_READS_S = 5
 """An upload that is refused is read so long, else the answer is lost behind a reset."""
 
@@ -41,11 +40,9 @@ class Drain:
         """Counts, or refuses."""
         if scope["type"] == "lifespan":
             self._listen()
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        work = scope["method"] not in READING
-        if self._draining and (work or scope["path"] == HEALTHZ):
+        work = is_post(scope)
+        health = scope["type"] == "http" and scope["path"] == HEALTHZ
+        if self._draining and (work or health):
             await _refuse(scope, receive, send)
         elif work:
             await self._counted(scope, receive, send)
