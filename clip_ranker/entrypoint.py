@@ -57,6 +57,14 @@ def main() -> int:
         return _supervise(service, pid_file, limit_s)
 
 
+def leave_pid() -> None:
+    """Tells the process that runs ``main``, if there is one, which process to ask to finish."""
+    if path := os.environ.get(PID_FILE):
+        whole = Path(f"{path}.new")
+        whole.write_text(str(os.getpid()))
+        whole.replace(path)
+
+
 def _arguments(given: list[str]) -> list[str]:
     # uvicorn by itself waits for ever for a client that does not read its answer.
     limit = ["--timeout-graceful-shutdown", STOP_LIMIT_S] if given[:1] == ["serve"] else []
@@ -96,7 +104,7 @@ def _drain(pid_file: Path) -> bool:
         if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
             return False  # dead, only its supervisor has not noticed yet
         os.kill(pid, signal.SIGUSR1)
-    except (FileNotFoundError, ProcessLookupError):
+    except (OSError, ValueError):
         return False
     return True
 

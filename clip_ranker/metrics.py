@@ -1,4 +1,4 @@
-"""What Prometheus reads at /metrics, next to BentoML's own."""
+"""What Prometheus reads at /metrics."""
 
 from prometheus_client import Counter, Gauge, Histogram
 

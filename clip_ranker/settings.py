@@ -65,18 +65,6 @@ class Settings(BaseSettings):
     allowed_hosts: Words = Field(
         (), description="only these hosts, `example.com` or `*.example.com`; empty = any public"
     )
-    max_connections: int = Field(
-        500,
-        ge=1,
-        le=100_000,
-        description="connections at once; one more takes the place of one that waits",
-    )
-    head_timeout_s: float = Field(
-        10,
-        gt=0,
-        le=600,
-        description="a connection that brings no whole request head in this time ends",
-    )
     max_body_bytes: int = Field(
         30_000_000, ge=1, description="body of one request, refused while it streams in"
     )

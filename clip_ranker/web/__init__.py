@@ -6,7 +6,7 @@ from typing import Any
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker.settings import Settings
-from clip_ranker.web import connections, logs, openapi, traffic
+from clip_ranker.web import logs
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
@@ -17,7 +17,6 @@ from clip_ranker.web.pages import pages
 from clip_ranker.web.request_log import RequestLog
 from clip_ranker.web.version import Version
 
-KNOWN_PATHS = frozenset(path for path in openapi.document()["paths"] if "{" not in path)
 EXPOSED_HEADERS = ("Retry-After", "Server-Timing", "X-Clip-Ranker-Version")
 
 
@@ -30,9 +29,6 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         well: whether the service can embed.
     """
     logs.set_up()
-    connections.bound(most=settings.max_connections, head_timeout_s=settings.head_timeout_s)
-    traffic.leave_no_timers()
-    traffic.label_known_paths_only(KNOWN_PATHS)
     service.add_asgi_middleware(RequestLog)
     service.add_asgi_middleware(Version)
     service.add_asgi_middleware(ErrorShape)

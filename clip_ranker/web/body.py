@@ -19,6 +19,8 @@ from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_respo
 
 MOST_MARKS = 50_000
 """Brackets and commas in a body; the largest request of the default limits has some 2,000."""
+MOST_BODIES = 400
+"""At once: each counts for at least that part of ``max_total_bytes``, as it holds an open file."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's number for a client that has gone. Nobody reads the answer but the access log, and
 BentoML's own time-out, which waits for one to begin and would hold up the end of the service."""
@@ -51,30 +53,29 @@ class Body:
             return
         with self._holding() as hold:
             try:
-                _check_type(Headers(scope=scope))
-                body = await self._read(hold, scope, receive)
-                _check_marks(body or b"")
+                unread = await self._read(hold, Headers(scope=scope), receive)
             except RequestError as error:
                 await error_response(error)(scope, receive, send)
                 return
-            if body is None:
-                await _gone(scope, receive, send)
+            if unread:
+                await self._run(unread, scope, receive, send)
             else:
-                await self._run(body, scope, receive, send)
+                await _gone(scope, receive, send)
 
     @contextlib.contextmanager
     def _holding(self) -> Iterator[Callable[[int], None]]:
-        """Counts bytes in as they come and out at the end."""
+        """Reserves bytes as a body grows to them, and gives them back at the end."""
         held = 0
 
         def hold(size: int) -> None:
             nonlocal held
-            if held + size > self._max_bytes:
+            if size > self._max_bytes:
                 raise self._too_large()
-            if self._held_bytes + size > self._max_total_bytes:
+            more = max(size, self._max_total_bytes // MOST_BODIES) - held
+            if self._held_bytes + more > self._max_total_bytes:
                 raise BusyError("too many large requests are under way, try again in a moment")
-            held += size
-            self._held_bytes += size
+            held += more
+            self._held_bytes += more
 
         try:
             yield hold
@@ -82,42 +83,44 @@ class Body:
             self._held_bytes -= held
 
     async def _read(
-        self, hold: Callable[[int], None], scope: Scope, receive: Receive
-    ) -> bytes | None:
-        """The whole body; None when the client left half-way."""
-        announced = Headers(scope=scope).get("content-length", "")
+        self, hold: Callable[[int], None], headers: Headers, receive: Receive
+    ) -> list[Message]:
+        """The whole body as one message; nothing when the client left half-way."""
+        _check_type(headers)
+        announced = headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > self._max_bytes:
             raise self._too_large()
-        chunks: list[bytes] = []
+        body = bytearray()
+        hold(len(body))
         try:
             async with asyncio.timeout(self._timeout_s):
-                while True:
+                more = True
+                while more:
                     message = await receive()
                     if message["type"] == "http.disconnect":
-                        return None
-                    chunks.append(message.get("body", b""))
-                    hold(len(chunks[-1]))
-                    if not message.get("more_body", False):
-                        return b"".join(chunks)
+                        return []
+                    body += message.get("body", b"")
+                    hold(len(body))
+                    more = message.get("more_body", False)
         except TimeoutError as error:
             raise RequestTimeoutError(
                 f"the body took more than {self._timeout_s:g} s to arrive"
             ) from error
+        _check_marks(body)
+        return [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
     def _too_large(self) -> BodyTooLargeError:
         return BodyTooLargeError(
             f"the body is over {self._max_bytes} bytes: shrink the photo, 768 pixels are enough"
         )
 
-    async def _run(self, body: bytes, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run(self, unread: list[Message], scope: Scope, receive: Receive, send: Send) -> None:
         started = False
         gone = asyncio.Event()
-        unread: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-        del body  # it is large, and the app's alone from here
 
         async def replay() -> Message:
             if unread:
-                return unread.pop()
+                return unread.pop()  # it is large, and the app's alone from here
             await gone.wait()
             return {"type": "http.disconnect"}
 
@@ -143,7 +146,7 @@ class Body:
                 task.cancel()
 
 
-def _check_marks(body: bytes) -> None:
+def _check_marks(body: bytearray) -> None:
     """Parsing takes memory by the value, and happens in one go on the event loop."""
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MOST_MARKS:
         raise BadRequestError("the body holds too many values; see /docs.json for what is wanted")

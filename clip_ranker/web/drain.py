@@ -8,14 +8,12 @@ import asyncio
 import os
 import signal
 from contextlib import suppress
-from pathlib import Path
 
-from clip_ranker.entrypoint import PID_FILE
+from clip_ranker import entrypoint
 from clip_ranker.errors import RequestError
-from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response
+from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response, is_post
 from clip_ranker.web.health import PATH as HEALTHZ
 
-READING = ("GET", "HEAD", "OPTIONS")
 REFUSAL_READS_S = 5
 """An upload that is refused is read so long, else the answer is lost behind a reset."""
 
@@ -42,11 +40,9 @@ class Drain:
         """Counts, or refuses."""
         if scope["type"] == "lifespan":
             self._listen()
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        work = scope["method"] not in READING
-        if self._draining and (work or scope["path"] == HEALTHZ):
+        work = is_post(scope)
+        health = scope["type"] == "http" and scope["path"] == HEALTHZ
+        if self._draining and (work or health):
             await _refuse(scope, receive, send)
         elif work:
             await self._counted(scope, receive, send)
@@ -63,8 +59,7 @@ class Drain:
 
     def _listen(self) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._drain)
-        if pid_file := os.environ.get(PID_FILE):
-            Path(pid_file).write_text(str(os.getpid()))
+        entrypoint.leave_pid()
 
     def _drain(self) -> None:
         self._draining = True

@@ -24,13 +24,11 @@ class Healthz:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers /healthz, hands the rest on."""
-        if scope["type"] != "http" or scope["path"] != PATH or scope["method"] not in _READ:
+        reads = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+        if not reads or scope["path"] != PATH:
             await self._app(scope, receive, send)
         elif self._well():
             await PlainTextResponse("ok")(scope, receive, send)
         else:
             error = EmbedderUnavailableError("the model is starting, try again in a few seconds")
             await error_response(error)(scope, receive, send)
-
-
-_READ = ("GET", "HEAD")

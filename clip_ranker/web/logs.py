@@ -39,16 +39,12 @@ def set_up() -> None:
     logging.getLogger("uvicorn.error").addFilter(WithoutInput())
     for name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs
         logging.getLogger(name).setLevel(logging.WARNING)
-    # It warns of every odd member of a request's tracestate header, and quotes it.
-    logging.getLogger("opentelemetry").setLevel(logging.ERROR)
     ours = logging.getLogger("clip_ranker")
     ours.setLevel(logging.INFO)
     ours.propagate = False
     ours.addHandler(_to_stdout("%(asctime)s [%(levelname)s] %(name)s: %(message)s"))
-    requests = logging.getLogger(
-        "clip_ranker.web.request_log"
-    )  # a line is a JSON object, nothing else
-    requests.propagate = False
+    requests = logging.getLogger("clip_ranker.web.request_log")
+    requests.propagate = False  # a line is a JSON object, nothing else
     requests.addHandler(_to_stdout("%(message)s"))
 
 

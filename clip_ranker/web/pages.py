@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
@@ -51,6 +53,7 @@ def pages(*, demo: bool) -> Starlette:
         Route("/", index),
         Route("/docs", _page("docs.html")),
         Route("/docs.json", document),
+        Route("/metrics", _metrics),
         Mount("/static", _FILES),
     ]
     if demo:
@@ -67,6 +70,12 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
         return await _PAGES.get_response(name, request.scope)
 
     return page
+
+
+def _metrics(_: Request) -> Response:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 async def _examples(_: Request) -> Response:

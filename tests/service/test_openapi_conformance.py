@@ -1,6 +1,7 @@
 """What the service answers is what its own description says, for valid and for broken requests."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import schemathesis
@@ -24,9 +25,7 @@ from clip_ranker.rank.schema import (
     RankResponse,
     ScoredEvent,
 )
-from clip_ranker.web import openapi
-from clip_ranker.web.openapi import document
-from clip_ranker.web.openapi_shapes import ERROR_EXAMPLE, ErrorBody
+from clip_ranker.web.openapi import ERROR_EXAMPLE, ErrorBody, document
 from clip_ranker.web.pages import pages
 from tests.running import Service
 
@@ -40,11 +39,15 @@ CHECKS = [
 
 
 def test_the_examples_are_what_they_show() -> None:
-    RankResponse.model_validate(openapi.RANK_ANSWER, strict=True)
-    PrefetchResponse.model_validate(openapi.PREFETCH_ANSWER, strict=True)
+    def shown(path: str, status: str) -> Any:
+        (media,) = document()["paths"][path]["post"]["responses"][status]["content"].values()
+        return media["example"]
+
+    RankResponse.model_validate(shown("/rank", "200"), strict=True)
+    PrefetchResponse.model_validate(shown("/prefetch", "202"), strict=True)
     ErrorBody.model_validate(ERROR_EXAMPLE, strict=True)
     event = TypeAdapter[object](ScoredEvent | FailedEvent | AnswerEvent)
-    for line in openapi.STREAM["example"].splitlines():
+    for line in shown("/rank/stream", "200").splitlines():
         event.validate_json(line, strict=True)
 
 

@@ -252,16 +252,17 @@ def test_made_up_paths_leave_no_trace_in_the_metrics(service: Service) -> None:
     assert size() == before
     metrics = service.client.get("/metrics").text
     assert "made-up" not in metrics
-    assert 'endpoint="/rank"' in metrics
+    assert "clip_ranker_requests_refused_total" in metrics
 
 
-def test_requests_leave_no_memory_behind(service: Service) -> None:
+def test_requests_leave_little_memory_behind(service: Service) -> None:
     (api,) = (one for one in service.processes() if "ClipRanker" in " ".join(one.cmdline()))
 
     ask_for_health(service, 1000)
     before = api.memory_info().rss
     ask_for_health(service, 4000)
-    assert api.memory_info().rss < before + 8_000_000  # 5 KB each would be 20 MB
+    # BentoML keeps a timer of each for a while: 1 KB, but 5 KB with its traces.
+    assert api.memory_info().rss < before + 4000 * 2000
 
 
 def test_a_path_cannot_forge_lines_of_the_log(service: Service) -> None:
