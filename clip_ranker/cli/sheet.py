@@ -74,8 +74,7 @@ async def _of_url(url: str, fetcher: Fetcher, at_once: asyncio.Semaphore) -> str
             elif url.startswith(examples.SCHEME):
                 data = examples.read(url)
             else:
-                async with fetcher.fetch(url) as body:
-                    data = bytes(body)
+                data = await fetcher.fetch(fetcher.check(url))
         except CandidateError:
             return ""
         return await asyncio.to_thread(_small, data)

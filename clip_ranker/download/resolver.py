@@ -1,16 +1,20 @@
 """Name look-up by the system's resolver, which knows no deadline of its own."""
 
 import asyncio
+import math
 import os
 import socket
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
+import anyio.to_thread
 import httpcore
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP literals; none when the name does not exist."""
 
+MOST_AT_ONCE = 128
+"""Twice the downloads at once: a look-up that hangs outlives the attempt it was for."""
 NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 """Other errors tell of this machine or its name servers, EAI_FAIL of one that refuses."""
 GLIBC_OPTIONS = "timeout:1 attempts:2"
@@ -21,37 +25,50 @@ class SystemResolver:
     """``getaddrinfo`` in threads of its own: one that hangs must not stop decoding.
 
     Who asks for a name that is being looked up shares the answer, so that fifty thumbnails of
-    one host are one look-up.
+    one host are one look-up. What nobody asks for any more when its turn comes is left out.
 
     Args:
-        threads: look-ups at once.
+        most_at_once: look-ups in threads; the others wait in the order of arrival.
     """
 
-    def __init__(self, *, threads: int) -> None:
+    def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
         os.environ.setdefault("RES_OPTIONS", GLIBC_OPTIONS)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
-        self._under_way: dict[str, asyncio.Future[list[str]]] = {}
+        self._places = asyncio.Semaphore(most_at_once)
+        self._threads = anyio.CapacityLimiter(math.inf)  # the places are the limit
+        self._under_way: dict[str, asyncio.Task[Sequence[str]]] = {}
+        self._askers: Counter[str] = Counter()
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """All addresses of a host, in the system's order of preference.
 
         Raises:
             httpcore.ConnectError: it cannot be told at the moment.
+            httpcore.PoolTimeout: the system gives no thread to look it up.
         """
-        lookup = self._under_way.get(host)
-        if lookup is None:
-            loop = asyncio.get_running_loop()
-            lookup = loop.run_in_executor(self._threads, _look_up, host, port)
+        if host not in self._under_way:
+            lookup = asyncio.create_task(self._look_up(host, port))
+            # Nobody may be left to see how it failed, and what nobody sees is logged.
+            lookup.add_done_callback(lambda task: task.cancelled() or task.exception())
             self._under_way[host] = lookup
-            lookup.add_done_callback(lambda _: self._under_way.pop(host))
-        return await asyncio.shield(lookup)
+        self._askers[host] += 1
+        try:
+            return await asyncio.shield(self._under_way[host])
+        finally:
+            self._askers -= Counter([host])  # forgets names that nobody asks for
 
-    def close(self) -> None:
-        """Lets the threads end."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def _look_up(self, host: str, port: int) -> Sequence[str]:
+        try:
+            async with self._places:
+                if host not in self._askers:
+                    return []
+                return await anyio.to_thread.run_sync(_addresses, host, port, limiter=self._threads)
+        except RuntimeError as error:
+            raise httpcore.PoolTimeout("no thread for a name look-up") from error
+        finally:
+            del self._under_way[host]
 
 
-def _look_up(host: str, port: int) -> list[str]:
+def _addresses(host: str, port: int) -> Sequence[str]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from clip_ranker.download.asker import Asker
+from clip_ranker.download.hosts import Asker
 from clip_ranker.pictures.stage_clock import StageClock
 from clip_ranker.turns import Lane
 
@@ -14,7 +14,7 @@ class Job:
 
     Attributes:
         lane: its place in the lines for decoding and embedding.
-        asker: its place among the downloads.
+        asker: its opinion of hosts.
         clock: sums up where its time went.
         slots: held while downloading and decoding a candidate.
         image_resize_px: longest side before the model's own resize.

@@ -9,8 +9,8 @@ from clip_ranker import examples, metrics, processors
 from clip_ranker.decode import images
 from clip_ranker.decode.decoder import Decoder, Prepare
 from clip_ranker.decode.pixel_budget import PixelBudget
-from clip_ranker.download.asker import Asker
 from clip_ranker.download.fetch import Fetcher
+from clip_ranker.download.hosts import Asker
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.errors import CandidateError
 from clip_ranker.models.encoder import Embedding
@@ -38,6 +38,7 @@ class Pictures:
         self._settings = settings
         self._batcher = batcher
         self._fetcher = Fetcher(settings)
+        self._places = asyncio.Semaphore(settings.max_downloads)
         self._pixel_budget = PixelBudget(settings.max_pixels)
         threads = settings.decode_threads or processors.available()
         self._decoder = Decoder(threads, batcher)
@@ -72,7 +73,7 @@ class Pictures:
         """
         lane = self._background if background else self._batcher.lane(early=early)
         slots = asyncio.Semaphore(most_at_once)
-        return Job(lane, Asker(background), StageClock(), slots, image_resize_px)
+        return Job(lane, Asker(), StageClock(), slots, image_resize_px)
 
     def give_up(self, job: Job) -> None:
         """Its deadline has passed: what has begun goes on behind everything else."""
@@ -175,8 +176,11 @@ class Pictures:
                     begun()
                     data = examples.read(url)
                 else:
-                    download = self._fetcher.fetch(url, begun, asker=job.asker)
-                    data = await held.enter_async_context(download)
+                    checked = self._fetcher.check(url)
+                    await held.enter_async_context(self._places)
+                    held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
+                    begun()
+                    data = await self._fetcher.fetch(checked, askers=lambda: [job.asker])
             yield data
 
     async def _decode(self, flight: Flight, data: bytes, job: Job) -> Pixels:

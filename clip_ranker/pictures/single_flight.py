@@ -52,8 +52,6 @@ class Flight:
     def board(self, job: Job, *, first: bool) -> None:
         """A request wants it, perhaps before all else it wants."""
         self.waiting += 1
-        if not job.asker.background:
-            self.job.asker.background = False
         if first > self._lanes.get(job.lane, -1):
             self._lanes[job.lane] = first
             self._stand(job.lane, first)

@@ -6,8 +6,8 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -240,14 +240,12 @@ def test_the_sheet_downloads_no_more_at_once_than_asked(
     under_way, most = 0, 0
     fetch = Fetcher.fetch
 
-    @asynccontextmanager
-    async def counted(*how: Any, **more: Any) -> AsyncIterator[Any]:
+    async def counted(*how: Any, **more: Any) -> bytes:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
         try:
-            async with fetch(*how, **more) as body:
-                yield body
+            return await fetch(*how, **more)
         finally:
             under_way -= 1
 

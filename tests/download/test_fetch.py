@@ -7,18 +7,17 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Generator, Iterator
-from contextlib import asynccontextmanager, suppress
-from typing import Any
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from contextlib import suppress
+from email.utils import formatdate
 
+import anyio
 import psutil
 import pytest
 
-from clip_ranker.download import dead_hosts
-from clip_ranker.download import fetch as fetch_module
-from clip_ranker.download.asker import ENOUGH_SILENCES, Asker
+from clip_ranker.download import answer, hosts
 from clip_ranker.download.fetch import Fetcher
-from clip_ranker.download.slots import Slots
+from clip_ranker.download.hosts import ENOUGH_SILENCES, Asker
 from clip_ranker.download.url_policy import BLOCKED_ADDRESS
 from clip_ranker.errors import (
     CandidateError,
@@ -60,8 +59,7 @@ def run(
 
 
 async def get(fetcher: Fetcher, server: RawServer, path: str) -> bytes:
-    async with fetcher.fetch(f"http://127.0.0.1:{server.port}{path}") as body:
-        return body
+    return await fetcher.fetch(fetcher.check(f"http://127.0.0.1:{server.port}{path}"))
 
 
 def outcome(server: RawServer, path: str, **settings: object) -> bytes | CandidateError:
@@ -95,7 +93,7 @@ def test_a_dead_host_is_not_asked_fifty_times(server: RawServer) -> None:
         for _ in range(50):
             with pytest.raises(DownloadFailedError, match="could not connect"):
                 await get(fetcher, dead, "/")
-        assert connects["127.0.0.1"] == dead_hosts.ENOUGH_FAILURES
+        assert connects["127.0.0.1"] == hosts.ENOUGH_FAILURES
 
     with RawServer() as dead:
         pass
@@ -109,7 +107,7 @@ def test_a_dead_host_is_not_asked_fifty_times_at_the_same_moment(server: RawServ
             *(get(fetcher, dead, f"/{n}") for n in range(50)), return_exceptions=True
         )
         assert {str(failure) for failure in found} == {"could not connect"}
-        assert connects["127.0.0.1"] <= dead_hosts.MOST_AT_ONCE + dead_hosts.ENOUGH_FAILURES
+        assert connects["127.0.0.1"] <= hosts.MOST_AT_ONCE + hosts.ENOUGH_FAILURES
 
     with RawServer() as dead:
         pass
@@ -139,8 +137,7 @@ def test_a_name_that_leads_nowhere_is_looked_up_once(addresses: list[str]) -> No
         fetcher = Fetcher(Settings(), resolve=resolve)
         for number in range(50):
             with pytest.raises(UrlBlockedError, match=BLOCKED_ADDRESS):
-                async with fetcher.fetch(f"http://a.test/{number}"):
-                    pass
+                await fetcher.fetch(fetcher.check(f"http://a.test/{number}"))
         await fetcher.close()
 
     asyncio.run(scenario())
@@ -265,255 +262,195 @@ def test_cookies_are_neither_kept_nor_sent(server: RawServer) -> None:
     assert all(b"Accept-Encoding: identity\r\n" in request for request in server.requests)
 
 
-def test_one_slow_host_leaves_places_for_others() -> None:
-    with RawServer() as slow, RawServer() as quick:
-        slow.acts["/"] = until_closed
-        quick.says("/", PICTURE)
-
-        async def main() -> None:
-            hosts = ("slow.test", "quick.test")
-            settings = Settings(
-                allow_private_hosts=(f"slow.test:{slow.port}", f"quick.test:{quick.port}"),
-                max_downloads=8,
-                download_timeout_s=30,
-            )
-
-            async def resolve(host: str, _: int) -> list[str]:
-                assert host in hosts
-                return ["127.0.0.1"]
-
-            async def ask(name: str, server: RawServer) -> bytes:
-                async with fetcher.fetch(f"http://{name}:{server.port}/") as body:
-                    return body
-
-            fetcher = Fetcher(settings, resolve=resolve)
-            stuck = [asyncio.ensure_future(ask("slow.test", slow)) for _ in range(50)]
-            async with asyncio.timeout(10):
-                assert await asyncio.gather(*(ask("quick.test", quick) for _ in range(20)))
-            assert not any(task.done() for task in stuck)
-            for task in stuck:
-                task.cancel()
-            await asyncio.gather(*stuck, return_exceptions=True)
-            async with asyncio.timeout(10):  # their places are free again
-                assert await ask("quick.test", quick) == b"picture"
-            await fetcher.close()
-
-        asyncio.run(main())
+async def ask(
+    fetcher: Fetcher, server: RawServer, path: str, *askers: Asker
+) -> bytes | CandidateError:
+    """The body or the failure of a picture that these requests want."""
+    url = fetcher.check(f"http://127.0.0.1:{server.port}{path}")
+    try:
+        return await fetcher.fetch(url, askers=lambda: askers)
+    except CandidateError as failure:
+        return failure
 
 
-@asynccontextmanager
-async def one_request_over(
-    names: list[str], server: RawServer, **settings: Any
-) -> AsyncIterator[Callable[[str, str, Asker], Awaitable[bytes]]]:
-    """While one request downloads /slow from each of these hosts: how others ask."""
-
-    async def resolve(_: str, __: int) -> list[str]:
-        return ["127.0.0.1"]
-
-    async def ask(host: str, path: str, asker: Asker) -> bytes:
-        url = f"http://{host}:{server.port}{path}"
-        async with fetcher.fetch(url, asker=asker) as body:
-            return body
-
-    admitted = tuple(f"{name}:{server.port}" for name in names)
-    fetcher = Fetcher(
-        Settings(allow_private_hosts=admitted, download_timeout_s=30, **settings), resolve=resolve
-    )
-    one = Asker()
-    greedy = [asyncio.ensure_future(ask(name, "/slow", one)) for name in names]
-    async with asyncio.timeout(10):
-        yield ask
-    for task in greedy:
-        task.cancel()
-    await asyncio.gather(*greedy, return_exceptions=True)
-    await fetcher.close()
+def let_down() -> Asker:
+    """A request that the server has left without an answer often enough."""
+    asker = Asker()
+    for _ in range(ENOUGH_SILENCES):
+        asker.silent("127.0.0.1")
+    assert asker.gives_up_on("127.0.0.1")
+    return asker
 
 
-def test_a_request_over_many_slow_hosts_leaves_places_for_others(server: RawServer) -> None:
-    server.acts["/slow"] = until_closed
-    server.says("/", PICTURE)
+def test_what_one_request_learnt_of_a_host_never_fails_another(server: RawServer) -> None:
+    server.acts["/silent"] = until_closed
 
-    async def main() -> None:
-        names = [f"{number}.test" for number in range(50)]
-        async with one_request_over(names, server, max_downloads=8) as ask:
-            assert await ask("0.test", "/", Asker()) == b"picture"
-            # Two that ask at the same time share what there is, whoever came first.
-            other = Asker()
-            late = asyncio.gather(*(ask(name, "/", other) for name in names))
-            assert set(await late) == {b"picture"}
+    async def scenario(fetcher: Fetcher) -> None:
+        async def tried(*askers: Asker) -> int:
+            before = len(server.requests)
+            failure = await ask(fetcher, server, "/silent", *askers)
+            assert str(failure) == "no complete answer within 0.5 s"
+            return len(server.requests) - before
 
-    asyncio.run(main())
+        assert await tried(let_down()) == 1  # each attempt is its own, and says what it saw
+        assert await tried(let_down(), Asker()) == 2
+        assert await tried() == 2
+
+    run(server, scenario)
 
 
-def test_a_host_that_keeps_silent_is_given_up_on_by_the_one_request_it_lets_down(
-    server: RawServer,
-) -> None:
+def test_all_who_want_a_picture_learn_whether_its_host_answers(server: RawServer) -> None:
     server.acts["/silent"] = until_closed
     server.says("/", PICTURE)
 
-    async def main() -> None:
-        fetcher = Fetcher(
-            Settings(allow_private_hosts=(f"127.0.0.1:{server.port}",), download_timeout_s=0.3)
-        )
+    async def scenario(fetcher: Fetcher) -> None:
+        for path in ("/", "/missing"):  # any answer is one
+            one, other = let_down(), let_down()
+            await ask(fetcher, server, path, one, other)
+            assert not one.gives_up_on("127.0.0.1")
+            assert not other.gives_up_on("127.0.0.1")
+        one, other = Asker(), Asker()
+        for _ in range(2):
+            await ask(fetcher, server, "/silent", one, other)
+        assert one.gives_up_on("127.0.0.1")
+        assert other.gives_up_on("127.0.0.1")
 
-        async def ask(path: str, asker: Asker) -> bytes:
-            async with fetcher.fetch(f"http://127.0.0.1:{server.port}{path}", asker=asker) as body:
-                return body
-
-        async def asked(paths: list[str], asker: Asker) -> int:
-            before = len(server.requests)
-            for path in paths:
-                with pytest.raises(TimedOutError):
-                    await ask(path, asker)
-            return len(server.requests) - before
-
-        let_down, heard = Asker(), Asker()
-        assert await asked(["/silent"] * 9, let_down) == 2 * -(-ENOUGH_SILENCES // 2)
-        assert await ask("/", heard) == b"picture"
-        assert await asked(["/silent"] * 3, heard) == 6
-        await fetcher.close()
-
-    asyncio.run(main())
+    run(server, scenario)
 
 
-def test_a_free_place_goes_to_who_holds_the_fewest() -> None:
-    async def main() -> None:
-        slots = Slots(5)
-        order: list[str] = []
-        go = asyncio.Event()
-        askers = {"a": Asker(), "b": Asker(), "c": Asker(), "p": Asker(background=True)}
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(
+    ("says", "at_least_s"),
+    [
+        (lambda: "1", 1),
+        (lambda: formatdate(time.time() + 2, usegmt=True), 0.9),  # whole seconds, rounded down
+        (lambda: "0", 0),
+        (lambda: formatdate(0, usegmt=True), 0),
+        (lambda: "soon", answer.A_MOMENT_S),
+        (lambda: "-1", answer.A_MOMENT_S),
+        (lambda: "", answer.A_MOMENT_S),
+    ],
+    ids=["seconds", "date", "zero", "past", "nonsense", "negative", "nothing"],
+)
+def test_a_busy_server_is_given_the_time_it_asks_for(
+    says: Callable[[], str], at_least_s: float, status: int, server: RawServer
+) -> None:
+    asked: list[float] = []
 
-        async def hold(request: str, host: str) -> None:
-            async with slots.hold(askers[request], host):
-                order.append(request + host)
-                await go.wait()
+    def act(connection: socket.socket) -> None:
+        asked.append(time.monotonic())
+        busy = f"HTTP/1.1 {status} Busy\r\nRetry-After: {says()}\r\nContent-Length: 0\r\n\r\n"
+        connection.sendall(PICTURE if len(asked) == 2 else busy.encode())
 
-        wanted = ["a1", "a1", "a1", "a1", "a2", "a2", "b1", "b2", "p3", "c1"]
-        tasks = [asyncio.ensure_future(hold(*one)) for one in wanted]
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert order == ["a1", "a1", "a1", "a2", "b2"]  # no request, and no host, holds all five
-        go.set()
-        await asyncio.gather(*tasks)
-        assert sorted(order) == sorted(wanted)
-        assert order[5] == "c1"  # holds nothing when a place is free
-        assert order[-1] == "p3"  # nobody waits for it
-
-    asyncio.run(main())
-
-
-async def settle() -> None:
-    """Lets every task go on until it waits for something."""
-    for _ in range(10):
-        await asyncio.sleep(0)
+    server.acts["/"] = act
+    assert outcome(server, "/", download_timeout_s=10) == b"picture"
+    assert asked[1] - asked[0] >= at_least_s
 
 
-def test_there_are_no_more_places_than_there_are_and_they_come_back() -> None:
-    async def main() -> None:
-        slots = Slots(3)
-        inside: list[str] = []
-
-        async def hold(name: str) -> None:
-            async with slots.hold(Asker(), name):
-                inside.append(name)
-                await asyncio.Event().wait()
-
-        def begin(names: str) -> list[asyncio.Task[None]]:
-            return [asyncio.create_task(hold(name)) for name in names]
-
-        tasks = begin("abcdef")
-        await settle()
-        assert inside == ["a", "b", "c"]
-        tasks[0].cancel()  # has a place
-        tasks[3].cancel()  # waits for one
-        await settle()
-        assert inside == ["a", "b", "c", "e"]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        inside.clear()
-        tasks = begin("abcd")
-        await settle()
-        assert inside == ["a", "b", "c"]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    asyncio.run(main())
+@pytest.mark.parametrize("after", ["31", "9" * 400, "Wed, 01 Jan 3000 00:00:00 GMT"])
+def test_who_asks_for_more_time_than_there_is_is_not_asked_again(
+    after: str, server: RawServer
+) -> None:
+    busy = f"HTTP/1.1 429 Busy\r\nRetry-After: {after}\r\nContent-Length: 0\r\n\r\n"
+    server.says("/", busy.encode())
+    assert str(outcome(server, "/", download_timeout_s=30)) == "HTTP 429"
+    assert server.accepted == 1
 
 
-def test_downloads_at_once_are_bounded_until_their_block_ends(server: RawServer) -> None:
+def test_clients_that_leave_during_a_look_up_make_no_host_dead(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "PATIENCE_S", 0)
     server.says("/", PICTURE)
 
-    async def scenario(fetcher: Fetcher) -> None:
-        inside = most = 0
+    async def scenario() -> None:
+        looking_up, all_left = asyncio.Semaphore(0), asyncio.Event()
 
-        async def one() -> None:
-            nonlocal inside, most
-            async with fetcher.fetch(f"http://127.0.0.1:{server.port}/"):
-                inside += 1
-                most = max(most, inside)
-                await asyncio.sleep(0.01)
-                inside -= 1
+        async def resolve(_: str, __: int) -> list[str]:
+            looking_up.release()
+            await all_left.wait()
+            return ["127.0.0.1"]
 
-        await asyncio.gather(*(one() for _ in range(40)))
-        assert most == 6  # three quarters of eight for one host
+        settings = Settings(allow_private_hosts=(f"a.test:{server.port}",), download_timeout_s=30)
+        fetcher = Fetcher(settings, resolve=resolve)
+        url = fetcher.check(f"http://a.test:{server.port}/")
+        for _ in range(2 * hosts.ENOUGH_FAILURES):
+            client = asyncio.create_task(fetcher.fetch(url))
+            async with asyncio.timeout(HANGS_S):
+                await looking_up.acquire()
+            client.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await client
+        all_left.set()
+        assert await fetcher.fetch(url) == b"picture"
+        await fetcher.close()
 
-    run(server, scenario, max_downloads=8)
+    asyncio.run(scenario())
 
 
-def test_big_bodies_at_once_are_bounded_and_waiting_for_a_place_costs_no_time(
+def test_a_big_body_grows_once_an_attempt_and_waiting_for_it_costs_no_time(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
-    monkeypatch.setattr(fetch_module, "BIG_BODIES", 3)  # of which one host gets two
-    server.says("/big", OK + b"\r\n" + b"x" * 500)
+    monkeypatch.setattr(answer, "BIG_BODY_BYTES", 100)
+    big, sent = OK + b"Content-Length: 500\r\n\r\n", threading.Event()
+
+    def act(connection: socket.socket) -> None:
+        connection.sendall(big + b"x" * 400)
+        if server.accepted > 1:  # the first breaks off
+            sent.wait(HANGS_S)
+            connection.sendall(b"x" * 100)
+
+    server.acts["/"] = act
     server.says("/small", OK + b"\r\n" + b"x" * 50)
+    grown: list[float] = []
+
+    async def grow() -> None:
+        await anyio.sleep(0.7)  # longer than an attempt may take
+        grown.append(time.monotonic())
+        if len(grown) == 2:
+            sent.set()
 
     async def scenario(fetcher: Fetcher) -> None:
-        inside = most = 0
+        url = fetcher.check(f"http://127.0.0.1:{server.port}/")
+        assert await fetcher.fetch(url.join("/small"), grow=grow) == b"x" * 50
+        assert grown == []
+        assert await fetcher.fetch(url, grow=grow) == b"x" * 500
+        assert len(grown) == 2
 
-        async def one() -> None:
-            nonlocal inside, most
-            async with fetcher.fetch(f"http://127.0.0.1:{server.port}/big"):
-                inside += 1
-                most = max(most, inside)
-                await asyncio.sleep(0.2)
-                inside -= 1
-
-        big = asyncio.gather(*(one() for _ in range(10)))
-        await get(fetcher, server, "/small")
-        await big
-        assert most == 2
-
-    # The last waits 0.8 s for its place, which is longer than a download and its retry may take.
-    run(server, scenario, download_timeout_s=0.3)
+    run(server, scenario, download_timeout_s=0.5)
 
 
-def test_a_request_of_slow_big_bodies_leaves_a_place_for_another_one(
+def test_nothing_grows_when_its_download_has_been_given_up(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
-    big = OK + b"Content-Length: 500\r\n\r\n" + b"x" * 400
-    server.acts["/slow"] = lambda connection: (connection.sendall(big), until_closed(connection))
-    server.says("/big", big + b"x" * 100)
-    server.says("/small", PICTURE)
+    monkeypatch.setattr(answer, "BIG_BODY_BYTES", 100)
+    server.says("/", OK + b"\r\n" + b"x" * 500)
 
-    async def main() -> None:
-        names = [f"{number}.test" for number in range(2 * fetch_module.BIG_BODIES)]
-        async with one_request_over(names, server) as ask:
-            while len(server.requests) < len(names):
-                await ask("0.test", "/small", Asker())
-            await ask("0.test", "/small", Asker())
-            assert len(await ask("0.test", "/big", Asker())) == 500
+    async def scenario(fetcher: Fetcher) -> None:
+        growing, ended = asyncio.Event(), asyncio.Event()
 
-    asyncio.run(main())
+        async def grow() -> None:
+            growing.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
+
+        url = fetcher.check(f"http://127.0.0.1:{server.port}/")
+        download = asyncio.create_task(fetcher.fetch(url, grow=grow))
+        await growing.wait()
+        download.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await download
+        assert ended.is_set()
+
+    run(server, scenario)
 
 
 def test_a_big_body_that_stalls_after_its_wait_is_cut_at_the_deadline(
     server: RawServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "BIG_BODY_BYTES", 100)
+    monkeypatch.setattr(answer, "BIG_BODY_BYTES", 100)
     server.acts["/"] = lambda connection: (
         connection.sendall(OK + b"\r\n" + b"x" * 500),
         until_closed(connection),

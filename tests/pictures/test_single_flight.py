@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_ranker.download.asker import Asker
+from clip_ranker.download.hosts import Asker
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
 from clip_ranker.pictures.job import Job
@@ -41,7 +41,7 @@ class Work:
 
 def job(*, background: bool = False) -> Job:
     lane = Lane(4, background=background)
-    return Job(lane, Asker(background), StageClock(), asyncio.Semaphore(9), 768)
+    return Job(lane, Asker(), StageClock(), asyncio.Semaphore(9), 768)
 
 
 async def join(
@@ -185,7 +185,6 @@ def test_what_another_asked_for_first_waits_in_the_lanes_of_both(background: boo
         await settle()
         waiting.append(asyncio.ensure_future(join(flights, "c", asks, work, first=True)))
         await settle()
-        assert not crowd.asker.background
         stages: tuple[tuple[Waitlist[Any, Any], Any], ...] = (
             (decoding, pixels),
             (embedding, VECTOR),

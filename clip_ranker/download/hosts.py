@@ -1,0 +1,123 @@
+"""What is known of image hosts: a circuit breaker for all, an opinion for each request."""
+
+import asyncio
+import math
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import httpcore
+from cachetools import TTLCache
+
+from clip_ranker.errors import UrlBlockedError
+
+ENOUGH_SILENCES = 3
+"""Attempts of one request that ran out of time; one URL with its retry makes two."""
+ENOUGH_FAILURES = 3
+"""Failed connects in a row, of all requests."""
+FORGOTTEN_AFTER_S = 5.0
+MOST_HOSTS = 10_000
+MOST_AT_ONCE = 10
+"""Connects to a host of which nothing is known; the others wait for what those learn."""
+PATIENCE_S = 1.0
+"""A connect that had less before its deadline tells of what came before it, not of the host."""
+
+Place = tuple[str, int]
+
+
+class Asker:
+    """One request's opinion: whether a host answers it in time.
+
+    Its own, for who sends URLs of a good host that never answer must not make that host look
+    silent to others.
+    """
+
+    def __init__(self) -> None:
+        self._silences: Counter[str] = Counter()
+        self._heard: set[str] = set()
+
+    def heard(self, host: str) -> None:
+        """This host has answered in time."""
+        self._heard.add(host)
+
+    def silent(self, host: str) -> None:
+        """This host has not."""
+        self._silences[host] += 1
+
+    def gives_up_on(self, host: str) -> bool:
+        """True when a host did not answer in time several times, and never did."""
+        return host not in self._heard and self._silences[host] >= ENOUGH_SILENCES
+
+
+class CircuitBreaker:
+    """Fails connects to a host and port at once where the last few failed.
+
+    Only what has ended by itself counts, a connect that was cut off because nobody waits for
+    it any more does not.
+
+    Args:
+        timer: tells the time, in seconds.
+    """
+
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+        # Failures in a row, or why it is blocked.
+        self._known: TTLCache[Place, int | str] = TTLCache(MOST_HOSTS, FORGOTTEN_AFTER_S, timer)
+        self._trying: Counter[Place] = Counter()
+        self._news: dict[Place, asyncio.Event] = {}
+
+    @asynccontextmanager
+    async def connecting(self, host: str, port: int) -> AsyncIterator[Callable[[], None]]:
+        """The block looks the name up, calls what it is given, and connects.
+
+        From that call on, running into the deadline of the scope around it is a failure.
+
+        Raises:
+            httpcore.ConnectError: at once, the last few all failed.
+            UrlBlockedError: at once, the last one was blocked, or there was no such name.
+        """
+        place = (host, port)
+        await self._wait_for_news(place)
+        self._trying[place] += 1
+        deadline = anyio.current_effective_deadline()
+        began = math.inf
+
+        def looked_up() -> None:
+            nonlocal began
+            began = anyio.current_time()
+
+        try:
+            yield looked_up
+        except UrlBlockedError as error:
+            self._known[place] = str(error)
+            raise
+        except (httpcore.ConnectError, httpcore.ConnectTimeout):
+            self._failed(place)
+            raise
+        except asyncio.CancelledError:
+            now = anyio.current_time()
+            if now >= deadline and now - began >= PATIENCE_S:
+                self._failed(place)
+            raise
+        else:
+            self._known[place] = 0
+        finally:
+            self._trying -= Counter([place])  # forgets hosts that nobody tries
+            if place in self._news:
+                self._news.pop(place).set()
+
+    def _failed(self, place: Place) -> None:
+        known = self._known.get(place)
+        self._known[place] = known + 1 if isinstance(known, int) else 1
+
+    async def _wait_for_news(self, place: Place) -> None:
+        while True:
+            known = self._known.get(place)
+            if isinstance(known, str):
+                raise UrlBlockedError(known)
+            if known is not None and known >= ENOUGH_FAILURES:
+                raise httpcore.ConnectError("nobody could connect a moment ago")
+            if known == 0 or self._trying[place] < MOST_AT_ONCE:
+                return
+            await self._news.setdefault(place, asyncio.Event()).wait()
