@@ -1,17 +1,17 @@
-"""Threads that decode, in the order in which the embedder will want the pictures."""
+"""Decodes in the order in which the embedder will want the pictures."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
 
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.models.preprocess import Pixels
 from clip_ranker.turns import Lane, Waiting, Waitlist
 
-Prepare = Callable[[], Pixels]
-"""A file to its pixels; runs in a thread."""
+Prepare = Callable[[], Coroutine[Any, Any, Pixels]]
+"""A file to its pixels."""
 
 
 class Decoder:
@@ -33,15 +33,11 @@ class Decoder:
     def __init__(self, threads: int, batcher: Batcher) -> None:
         self.waitlist: Waitlist[Prepare, Pixels] = Waitlist(self._go)
         self._free = threads
-        self._executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._tasks: set[asyncio.Task[Pixels]] = set()
         self._under_way: Counter[Lane] = Counter()
         self._ready = batcher.waitlist
         self._most_ahead = 2 * batcher.max_batch_size
         batcher.when_taken(self._go)
-
-    def close(self) -> None:
-        """Lets the threads end."""
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _go(self) -> None:
         if not self._free:
@@ -59,19 +55,16 @@ class Decoder:
         return share - self._under_way[lane] - self._ready.waiting(lane)
 
     def _start(self, lane: Lane, waiting: Waiting[Prepare, Pixels]) -> None:
-        loop = asyncio.get_running_loop()
-
-        def done(future: "Future[Pixels]") -> None:
-            with suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(self._done, lane, waiting, future)
-
-        self._executor.submit(waiting.work).add_done_callback(done)
+        task = asyncio.get_running_loop().create_task(waiting.work())
+        self._tasks.add(task)
+        task.add_done_callback(partial(self._done, lane, waiting))
 
     def _done(
-        self, lane: Lane, waiting: Waiting[Prepare, Pixels], future: "Future[Pixels]"
+        self, lane: Lane, waiting: Waiting[Prepare, Pixels], task: "asyncio.Task[Pixels]"
     ) -> None:
-        error = asyncio.CancelledError() if future.cancelled() else future.exception()
-        waiting.settle(error or future.result())
+        self._tasks.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        waiting.settle(error or task.result())
         # Behind the task that has waited: its pixels count as ready then.
         asyncio.get_running_loop().call_soon(self._free_thread, lane)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
 from clip_ranker import examples
-from clip_ranker.decode import images
+from clip_ranker.decode import geometry, images
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.models.preprocess import Preprocess
 
@@ -123,7 +123,7 @@ def _parts(photo: Image.Image) -> Iterator[Image.Image]:
 
 
 def _pixels(pictures: list[Image.Image], preprocess: Preprocess) -> NDArray[np.uint8]:
-    return np.stack([images.to_pixels(picture, preprocess) for picture in pictures])
+    return np.stack([geometry.to_pixels(picture, preprocess) for picture in pictures])
 
 
 def _all(embed: Embed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

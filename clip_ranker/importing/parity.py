@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from clip_ranker import examples
-from clip_ranker.decode import images
+from clip_ranker.decode import geometry, images
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing.sources import Source
 from clip_ranker.models.encoder import Encoder
@@ -49,7 +49,7 @@ def check(source: Source, graph: Path) -> Parity:
     cosines: list[float] = []
     different = 0
     for picture in photographs():
-        pixels = images.to_pixels(picture, source.preprocess)
+        pixels = geometry.to_pixels(picture, source.preprocess)
         with torch.no_grad():
             wanted = source.transform(picture)
             reference = source.encode(wanted[None])[0].numpy()
@@ -81,7 +81,7 @@ def photographs() -> Iterator[Image.Image]:
         width, height = SHAPES[index % len(SHAPES)]
         if width > picture.width:
             picture = picture.resize((width, height), Image.Resampling.BICUBIC)
-        yield images.fit(picture.crop((0, 0, width, height)), IMAGE_RESIZE_PX)
+        yield geometry.fit(picture.crop((0, 0, width, height)), IMAGE_RESIZE_PX)
 
 
 def _as_pixels(transformed: torch.Tensor, source: Source) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ from onnxruntime.quantization import (
 )
 from PIL import Image
 
-from clip_ranker.decode import images
+from clip_ranker.decode import geometry
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import gate, parity
 from clip_ranker.models.encoder import Encoder
@@ -47,7 +47,7 @@ def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
         ImportRefusedError: none passes.
     """
     exact = Encoder(graph)
-    pictures = np.stack([images.to_pixels(p, preprocess) for p in calibration()])
+    pictures = np.stack([geometry.to_pixels(p, preprocess) for p in calibration()])
     layers = by_outliers(graph, pictures)
     if not layers:
         raise ImportRefusedError("--precision: nothing in this model can be computed in 8 bits")

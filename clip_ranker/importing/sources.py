@@ -35,7 +35,7 @@ class Source:
         tower: float32 (batch, 3, height, width), normalised, to (batch, dim) of unit length.
         encode: the makers' own way to the same numbers; the reference for the export.
         transform: the makers' own way from an RGB picture to (3, height, width).
-        preprocess: the same as data, for ``clip_ranker.decode.images``.
+        preprocess: the same as data, for ``clip_ranker.decode.geometry``.
         description: where the weights come from.
     """
 

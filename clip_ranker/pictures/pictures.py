@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanag
 from functools import partial
 
 from clip_ranker import examples, metrics, processors
-from clip_ranker.decode import images
+from clip_ranker.decode import pool
 from clip_ranker.decode.decoder import Decoder, Prepare
-from clip_ranker.decode.pixel_budget import PixelBudget
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.download.hosts import Asker
 from clip_ranker.embed.batcher import Batcher
@@ -34,14 +33,14 @@ class Pictures:
     """
 
     def __init__(self, model: StoredModel, settings: Settings, batcher: Batcher) -> None:
-        self._preprocess = model.preprocess
-        self._settings = settings
         self._batcher = batcher
         self._fetcher = Fetcher(settings)
         self._places = asyncio.Semaphore(settings.max_downloads)
-        self._pixel_budget = PixelBudget(settings.max_pixels)
         threads = settings.decode_threads or processors.available()
         self._decoder = Decoder(threads, batcher)
+        self._pool = pool.Decoder(
+            model.preprocess, processes=threads, max_pixels=settings.max_pixels
+        )
         self._background = batcher.lane(background=True)
         self._keys = Keys(model)
         self._flights = Flights()
@@ -160,7 +159,7 @@ class Pictures:
     async def close(self) -> None:
         """Ends what is under way, threads and connections."""
         await self._flights.close()
-        self._decoder.close()
+        await self._pool.close()
         await self._fetcher.close()
         await self._cache.flush()
         await self._cache.close()
@@ -184,14 +183,7 @@ class Pictures:
             yield data
 
     async def _decode(self, flight: Flight, data: bytes, job: Job) -> Pixels:
-        prepare: Prepare = partial(
-            images.prepare,
-            data,
-            preprocess=self._preprocess,
-            image_resize_px=job.image_resize_px,
-            max_pixels=self._settings.max_pixels,
-            budget=self._pixel_budget,
-        )
+        prepare: Prepare = partial(self._pool, data, job.image_resize_px)
         with job.clock.stage("decode"):
             return await flight.stand_in(self._decoder.waitlist, prepare)
 

@@ -127,13 +127,10 @@ def too_large() -> dict[str, bytes]:
         "WebP": over_the_cap("WEBP"),
         "AVIF": over_the_cap("AVIF"),
         "HEIC": over_the_cap("HEIF"),
-        "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
-        **unfolding_heic(),
-        "AVIF grid that claims little": avif_grid(20, (10_240, 10_240), (64, 64)),
     }
 
 
-def unfolding_heic() -> dict[str, bytes]:
+def unfolding() -> dict[str, bytes]:
     """Files that claim 64x64 and have a picture over the limit of pixels inside."""
     small = heif.coded("HEIF", (64, 64))
     large = heif.item_of(over_the_cap("HEIF"), (10_000, 5_001))
@@ -146,6 +143,7 @@ def unfolding_heic() -> dict[str, bytes]:
         "HEIC of a large picture two levels down": heif.file(
             [heif.grid(1, 1, (64, 64)), heif.same_as(2, (64, 64)), large]
         ),
+        "AVIF grid that claims little": avif_grid(20, (10_240, 10_240), (64, 64)),
     }
 
 
@@ -156,14 +154,11 @@ def avif_grid(side: int, real: tuple[int, int], claimed: tuple[int, int]) -> byt
     return heif.file([heif.grid(side, side, real, claimed, places), *tiles], "AVIF")
 
 
-def busy_heic() -> dict[str, bytes]:
-    """Files that claim little and would be decoded for minutes, or for ever."""
+def endless_heic() -> bytes:
+    """A file that claims 64x64 and would be decoded for hours: grids within grids."""
     tile = heif.coded("HEIF", (1024, 1024))
     grids = [heif.grid(8, 8, (64, 64), places=(level + 1,) * 64) for level in range(3)]
-    return {
-        "HEIC of grids in grids": heif.file([*grids, tile]),
-        "HEIC of 900 layers": heif.file([heif.overlay(900, (64, 64)), tile]),
-    }
+    return heif.file([*grids, tile])
 
 
 @cache
@@ -185,13 +180,14 @@ def damaged() -> dict[str, bytes]:
         ),
         "PNG of no width": png(0, 4),
         "JPEG of no height": lying_jpeg(16, 0),
-        **busy_heic(),
+        "HEIC of grids in grids": endless_heic(),
+        **unfolding(),
     }
 
 
 @cache
-def hostile_boxes() -> dict[str, bytes]:
-    """Files whose boxes make no sense, or would take hours or gigabytes to read."""
+def odd() -> dict[str, bytes]:
+    """Files that nobody writes, and that may turn out to be a picture all the same."""
     picture = heif.coded("AVIF", (64, 64))
     whole_file = b"\0\0\0\0" * 2  # from the beginning to the end
     nowhere = heif.file([picture], "AVIF")
@@ -201,6 +197,14 @@ def hostile_boxes() -> dict[str, bytes]:
     headers = replace(picture, data=picture.data + b"\x0a\xff\x01\0\x0f" + bytes(253))
     place = 36  # behind ftyp and the head of mdat
     return {
+        "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
+        "HEIC of 900 layers": heif.file(
+            [heif.overlay(900, (64, 64)), heif.coded("HEIF", (1024, 1024))]
+        ),
+        "JPEG of 2,400,000 segments": lying_jpeg(16, 16).replace(
+            b"\xff\xd8", b"\xff\xd8" + b"\xff\xe1\0\2" * 2_400_000, 1
+        ),
+        "PNG of 800,000 chunks": png(4, 4, png_chunk(b"teXt", b"") * 800_000, data=bytes(52)),
         "item of whole files": heif.file([picture], "AVIF", extents=many + whole_file * 60_000),
         "extents of no bytes": heif.file([picture], "AVIF", extents=many, extent_sizes=b"\0\0"),
         "very many boxes": nowhere + heif.box(b"free") * 20_000,

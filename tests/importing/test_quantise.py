@@ -16,7 +16,7 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 
 import import_model
-from clip_ranker.decode import images
+from clip_ranker.decode import geometry
 from clip_ranker.errors import ImportRefusedError, ModelNotFoundError
 from clip_ranker.importing import export, gate, lean, parity, quantise, sources
 from clip_ranker.models import store
@@ -75,7 +75,7 @@ def test_the_command_stores_what_ranks_as_fp32_does(
     measured = bentoml.models.get(name).info.metadata["measured"]
     assert set(measured) == {"worst_cosine", "top_1", "top_10", "kendall_tau"}
     model = store.load(name)
-    pictures = np.stack([images.to_pixels(p, model.preprocess) for p in parity.photographs()])
+    pictures = np.stack([geometry.to_pixels(p, model.preprocess) for p in parity.photographs()])
     in_8_bits, exact = Encoder(model.graph)(pictures), Encoder(graph)(pictures)
     assert (in_8_bits * exact).sum(axis=1).min() >= gate.BARS.worst_cosine
     assert np.allclose(in_8_bits @ in_8_bits.T, exact @ exact.T, atol=0.05)

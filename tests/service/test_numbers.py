@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageEnhance, ImageFilter
 
 from clip_ranker import examples
-from clip_ranker.decode import images
+from clip_ranker.decode import geometry
 from clip_ranker.importing import sources
 from tests.conftest import ROOT
 from tests.image_server import ImageServer
@@ -48,7 +48,7 @@ def test_scores_equal_open_clips_own_cosine(
 
 def _fitted(name: str) -> Image.Image:
     """The same first resize; the rest is open_clip's."""
-    return images.fit(picture(name), 768)
+    return geometry.fit(picture(name), 768)
 
 
 def _crop(image: Image.Image) -> Image.Image:

@@ -1,0 +1,143 @@
+"""A pool of processes for decoding: a picture that breaks its process fails alone.
+
+Neither ``concurrent.futures`` nor pebble: both import the main module again in each process, which
+here is BentoML (twice the memory, four times the start), and the former loses every picture under
+way when a process dies. See bench/WAYS.md.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import Pipe
+from pathlib import Path
+from queue import SimpleQueue
+
+import numpy as np
+
+from clip_ranker.decode import worker
+from clip_ranker.decode.worker import Request
+from clip_ranker.errors import NotAnImageError, TooLargeError
+from clip_ranker.models.preprocess import Pixels, Preprocess
+
+COMMAND = (sys.executable, "-m", worker.__name__)
+ROOT = Path(__file__).parents[2]
+ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",  # each has buffers, and nothing here multiplies matrices
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1000000",  # above a thumbnail: what is large is given back
+}
+OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
+
+
+class Decoder:
+    """Decodes pictures in processes that may die.
+
+    Waiting is first come, first served. Of pictures of more than a fourth of ``max_pixels`` one is
+    decoded at a time, which bounds the memory of all processes together.
+
+    Args:
+        preprocess: of the model.
+        processes: pictures that are decoded at once.
+        max_pixels: width times height of a picture.
+    """
+
+    def __init__(self, preprocess: Preprocess, *, processes: int, max_pixels: int) -> None:
+        self._preprocess = preprocess
+        self._max_pixels = max_pixels
+        self._closed = False
+        self._workers = [_Worker() for _ in range(processes)]
+        self._idle: SimpleQueue[_Worker] = SimpleQueue()
+        for one in self._workers:
+            self._idle.put(one)
+        self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decode")
+        self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large")
+
+    async def __call__(self, data: bytes, image_resize_px: int) -> Pixels:
+        """uint8 (height, width, 3), RGB, not yet normalised.
+
+        Args:
+            data: of the file.
+            image_resize_px: longest side before the model's own resize.
+
+        Raises:
+            NotAnImageError: no supported or no whole picture, or one that broke its process.
+            TooLargeError: it has more than ``max_pixels``, or takes more memory than so many do.
+        """
+        loop = asyncio.get_running_loop()
+        request = Request(data, self._preprocess, image_resize_px, self._max_pixels, large=False)
+        answer = await loop.run_in_executor(self._threads, self._ask, request)
+        if answer.startswith(worker.LARGE):
+            request = request._replace(large=True)
+            answer = await loop.run_in_executor(self._large, self._ask, request)
+        if answer.startswith(worker.NOT_AN_IMAGE):
+            raise NotAnImageError(answer[1:].decode())
+        if answer.startswith(worker.TOO_LARGE):
+            raise TooLargeError(answer[1:].decode())
+        shape = (self._preprocess.height, self._preprocess.width, 3)
+        return np.frombuffer(answer, np.uint8, offset=1).reshape(shape)
+
+    async def close(self) -> None:
+        """Ends the processes; what they are decoding is lost."""
+        self._closed = True
+        for executor in (self._threads, self._large):
+            executor.shutdown(wait=False, cancel_futures=True)
+        for one in self._workers:
+            one.kill()
+
+    def _ask(self, request: Request) -> bytes:
+        one = self._idle.get()
+        try:
+            if not one.alive and not self._closed:
+                one.start()
+            return one.ask(request)
+        finally:
+            self._idle.put(one)
+
+
+class _Worker:
+    """One process after the other; asked by one thread at a time."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Returns at once; the process imports meanwhile."""
+        self._connection, theirs = Pipe()
+        self._ready = False
+        with theirs:
+            self._process = subprocess.Popen(
+                COMMAND,
+                stdin=theirs.fileno(),
+                cwd=ROOT,
+                # Without keys and passwords: what comes in is hostile.
+                env={k: v for k, v in os.environ.items() if not k.startswith("CLIP_")}
+                | ENVIRONMENT,
+                start_new_session=True,  # Ctrl-C is for the process that started it
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, request: Request) -> bytes:
+        try:
+            if not self._ready:
+                self._connection.recv_bytes()
+                self._ready = True
+            self._connection.send(request)
+            return self._connection.recv_bytes()
+        except (EOFError, OSError) as error:
+            code = self.kill()
+            if not self._ready:
+                raise RuntimeError(f"a process for decoding ended with {code} at once") from error
+            if code in OUT_OF_TIME:
+                raise NotAnImageError("decoding it takes too long for its size") from error
+            raise NotAnImageError("decoding it broke the decoder") from error
+
+    def kill(self) -> int:
+        """Exit code, of a process that has ended already its own."""
+        self._process.kill()
+        return self._process.wait()

@@ -1,0 +1,96 @@
+"""A process that decodes one picture after the other, within limits that the kernel keeps.
+
+It may die of any picture: ``pool.py`` starts another one. Standard input is a socket; the process
+ends when that is closed, so with the one that started it. Imports as little as possible.
+"""
+
+import resource
+import signal
+import sys
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+from clip_ranker.decode import images
+from clip_ranker.decode.geometry import fit, to_pixels
+from clip_ranker.errors import NotAnImageError, TooLargeError
+from clip_ranker.models.preprocess import Preprocess
+
+BASE_BYTES = 80_000_000
+"""Of this process and of the codecs' threads, without a picture."""
+BYTES_PER_PIXEL = 20
+"""At most, of an honest file: WebP with alpha. JPEG takes 4 to 8."""
+LARGE_PART = 4
+"""A picture of more than a fourth of the limit of pixels is large: of these one at a time."""
+BASE_S = 3.0
+SECONDS_PER_PIXEL = 0.25e-6
+"""Of processor time; with ``BASE_S`` five times what honest files take on a slow core of today."""
+PATIENCE = 20
+"""Times the processor time that may pass on the clock: the processor has other work too."""
+
+PIXELS, LARGE, NOT_AN_IMAGE, TOO_LARGE = b"P", b"L", b"N", b"T"
+"""How an answer begins. Behind it are the pixels, nothing, or a sentence."""
+
+
+class Request(NamedTuple):
+    """One picture to decode.
+
+    Attributes:
+        data: of the file.
+        preprocess: of the model.
+        image_resize_px: longest side before the model's own resize.
+        max_pixels: width times height at most.
+        large: it is the only large picture at this time.
+    """
+
+    data: bytes
+    preprocess: Preprocess
+    image_resize_px: int
+    max_pixels: int
+    large: bool
+
+
+def main() -> None:
+    """Answers until standard input is closed."""
+    connection: Connection[bytes, Request] = Connection(sys.stdin.fileno())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    connection.send_bytes(b"")  # ready
+    while True:
+        try:
+            answer = _answer(connection.recv())
+        except EOFError:
+            return
+        _limit_seconds(0)
+        _limit_memory(resource.RLIM_INFINITY)
+        connection.send_bytes(answer)
+
+
+def _answer(request: Request) -> bytes:
+    most_pixels = request.max_pixels if request.large else request.max_pixels // LARGE_PART
+    _limit_memory(BASE_BYTES + 2 * len(request.data) + BYTES_PER_PIXEL * most_pixels)
+    _limit_seconds(BASE_S)
+    try:
+        image = images.read_header(request.data, max_pixels=most_pixels)
+        _limit_seconds(BASE_S + SECONDS_PER_PIXEL * image.width * image.height)
+        fitted = fit(images.load(image), request.image_resize_px)
+        return PIXELS + to_pixels(fitted, request.preprocess).tobytes()
+    except NotAnImageError as error:
+        return NOT_AN_IMAGE + str(error).encode()
+    except TooLargeError as error:
+        return TOO_LARGE + str(error).encode() if request.large else LARGE
+    except MemoryError:
+        return TOO_LARGE + b"decoding it takes more memory than its size allows"
+
+
+def _limit_memory(most_bytes: int) -> None:
+    if sys.platform == "linux":  # macOS keeps no such limit
+        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY))
+
+
+def _limit_seconds(processor_s: float) -> None:
+    """The signals end the process; 0 lifts the limits."""
+    signal.setitimer(signal.ITIMER_PROF, processor_s)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE * processor_s)
+
+
+if __name__ == "__main__":
+    main()
