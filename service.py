@@ -9,7 +9,6 @@ import numpy as np
 from bentoml.exceptions import BentoMLException
 
 from clip_ranker import entrypoint, web
-from clip_ranker.embed.batcher import Batcher
 from clip_ranker.embed.embedder import Embedder
 from clip_ranker.errors import EmbedFailedError
 from clip_ranker.models import store
@@ -85,8 +84,7 @@ class ClipRanker:
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
         embedder.connect(self._embed, self._pid)
-        batcher = Batcher(embedder, max_batch_size=settings.max_batch_size)
-        self._api = Api(Pictures(model, settings, batcher), settings, model.name)
+        self._api = Api(Pictures(model, settings, embedder), settings, model.name)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:

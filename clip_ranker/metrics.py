@@ -29,6 +29,11 @@ EMBEDS_IN_FLIGHT = Gauge(
     "Pictures with the embedder, or waiting for it.",
     multiprocess_mode="livesum",
 )
+BATCH_PICTURES = Histogram(
+    "clip_ranker_batch_pictures",
+    "Different pictures in a call of the model.",
+    buckets=(1, 2, 4, 8, 12, 16, 32, 64),
+)
 REQUESTS_REFUSED = Counter(
     "clip_ranker_requests_refused", "Requests answered with an error, by status.", ["status"]
 )

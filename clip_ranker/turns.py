@@ -1,170 +1,110 @@
-"""Who is next: lines that requests share, one picture of each in turn, the background last."""
+"""Whose turn it is to be downloaded, to be decoded, to go to the model.
+
+Who is next is the fair queue's to say; the quotas are here.
+"""
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
-Work = TypeVar("Work")
-Result = TypeVar("Result")
+import numpy as np
+from numpy.typing import NDArray
+
+from clip_ranker.fair_queue import FairQueue, Picture, Request
+from clip_ranker.places import Places
 
 BACKGROUND_MOST = 4
 """Pictures in a call nobody waits for, so that a request that comes meanwhile waits little."""
+BIG_BODIES = 8
+"""Downloads of over a megabyte that may be in memory at once; thumbnails never are of them."""
 
 
-@dataclass(eq=False)
-class Lane:
-    """One request's place in every line.
+class ToEmbed(NamedTuple):
+    """A decoded picture, uint8 (height, width, 3), and where its embedding is awaited."""
 
-    Attributes:
-        most: pictures it may have in one call of the embedder.
-        early: begins with small calls and has at most as many pictures in the next as it has had
-            in all before, so that its first result is there soon.
-        background: nobody waits for it.
-        given: pictures it has had in calls so far.
-    """
-
-    most: int
-    early: bool = False
-    background: bool = False
-    given: int = 0
-
-    @property
-    def share(self) -> int:
-        """Pictures it may have in the next call."""
-        return min(self.most, max(1, self.given)) if self.early else self.most
+    pixels: NDArray[np.uint8]
+    embedding: asyncio.Future[NDArray[np.float32]]
 
 
-@dataclass(eq=False)
-class Waiting(Generic[Work, Result]):
-    """Something in line, perhaps in several lanes at once.
-
-    Attributes:
-        work: what is to be done.
-        result: of it; cancelling it takes it out of line.
-        taken: it is being done.
-    """
-
-    work: Work
-    result: asyncio.Future[Result]
-    taken: bool = False
-
-    @property
-    def wanted(self) -> bool:
-        """False when it is being done, or its request has gone."""
-        return not self.taken and not self.result.done()
-
-    def settle(self, result: Result | BaseException) -> None:
-        """Hands the result to whoever still waits for it."""
-        if self.result.done():  # its request has gone meanwhile
-            return
-        if isinstance(result, asyncio.CancelledError):
-            self.result.cancel()
-        elif isinstance(result, BaseException):
-            self.result.set_exception(result)
-        else:
-            self.result.set_result(result)
-
-
-class _Place(NamedTuple, Generic[Work, Result]):
-    waiting: Waiting[Work, Result]
-    first: bool
-
-
-_Queues = OrderedDict[Lane, deque[_Place[Work, Result]]]
-
-
-class Waitlist(Generic[Work, Result]):
-    """What waits for one resource.
+class Turns:
+    """The queues that pictures go through.
 
     Args:
-        wake: called when something has come.
+        downloads: places in all; a host holds three quarters of them at most, a request all but
+            one, and not more than its ``max_concurrency``.
+        decoders: pictures decoded at once.
+        max_batch_size: pictures in one call of the model.
+
+    Attributes:
+        downloads: a place is held until the picture is decoded: what waits for that takes as much
+            memory as what is still coming in.
+        big_bodies: held besides, likewise.
+        decoding: goes as far ahead as the next call reaches, because it shares the processor with
+            the call before; but each request may have one picture ahead.
+        to_embed: decoded pictures.
     """
 
-    def __init__(self, wake: Callable[[], None]) -> None:
-        self._wake = wake
-        self._front: _Queues[Work, Result] = OrderedDict()
-        self._background: _Queues[Work, Result] = OrderedDict()
+    def __init__(self, *, downloads: int, decoders: int, max_batch_size: int) -> None:
+        self._most_downloads = max(1, downloads - 1)
+        self._max_batch_size = max_batch_size
+        self.downloads = Places(
+            downloads, self._may_download, most_of_a_host=max(1, downloads * 3 // 4)
+        )
+        self.big_bodies = Places(
+            BIG_BODIES, self._may_hold_a_big_body, most_of_a_host=BIG_BODIES * 3 // 4
+        )
+        self.decoding = Places(decoders, self._may_decode)
+        self.to_embed: FairQueue[ToEmbed] = FairQueue(self._may_embed)
 
-    def put(self, lane: Lane, waiting: Waiting[Work, Result], *, first: bool = False) -> None:
-        """Puts something at the end of a lane, or before all else in any lane.
+    def next_call(self) -> dict[Picture, ToEmbed]:
+        """What goes into the next call of the model; ``end`` each when it is back.
 
-        What stands in several lanes is taken once, by the first whose turn it is.
+        Of what nobody waits for only when there is nothing else, and few.
         """
-        if not waiting.wanted:
-            return
-        queue = self._queues(lane).setdefault(lane, deque())
-        if first:
-            queue.appendleft(_Place(waiting, first))
-        else:
-            queue.append(_Place(waiting, first))
-        self._wake()
+        call = self._take(self._max_batch_size, background=False)
+        if not call:
+            call = self._take(min(BACKGROUND_MOST, self._max_batch_size), background=True)
+        self.decoding.hand_out()
+        return call
 
-    def retire(self, lane: Lane) -> None:
-        """Nobody waits for this lane any more: what it has goes into the background."""
-        lane.background = True
-        if queue := self._front.pop(lane, None):
-            self._background[lane] = queue
+    def end(self, picture: Picture) -> None:
+        """A decoded picture is embedded, or nobody wants it any more."""
+        self.to_embed.release(picture)
+        self.decoding.hand_out()
 
-    def waiting(self, lane: Lane) -> int:
-        """How much of this lane is in line, but for what is first."""
-        queue = self._queues(lane).get(lane, ())
-        return sum(place.waiting.wanted for place in queue if not place.first)
+    def hand_out(self) -> None:
+        """Somebody has stopped waiting for a picture that holds places."""
+        for places in (self.downloads, self.big_bodies, self.decoding):
+            places.hand_out()
 
-    def waiting_in_all(self) -> int:
-        """How much is in line, what stands in several lanes counted in each."""
-        return sum(map(self.waiting, (*self._front, *self._background)))
+    def _take(self, most: int, *, background: bool) -> dict[Picture, ToEmbed]:
+        call: dict[Picture, ToEmbed] = {}
+        while len(call) < most and (taken := self.to_embed.take(background=background)):
+            picture, call[picture] = taken
+            self.to_embed.held[picture].embedded += 1
+        return call
 
-    def take(
-        self, most: int, room: Callable[[Lane], int]
-    ) -> list[tuple[Lane, Waiting[Work, Result]]]:
-        """Takes up to ``most``, one of each lane in turn; of the background only when nothing
-        else can be taken, and few.
+    def _may_download(self, request: Request) -> bool:
+        most = min(request.max_concurrency, self._most_downloads)
+        return self.downloads.held_by[request] < most
 
-        Args:
-            most: to take.
-            room: how many a lane may have; what is first there is taken all the same.
-        """
-        few = min(most, BACKGROUND_MOST)
-        for queues, at_most in ((self._front, most), (self._background, few)):
-            if taken := _take(queues, at_most, {lane: room(lane) for lane in queues}):
-                return taken
-        return []
+    def _may_hold_a_big_body(self, request: Request) -> bool:
+        return self.big_bodies.held_by[request] < BIG_BODIES - 1
 
-    def _queues(self, lane: Lane) -> _Queues[Work, Result]:
-        return self._background if lane.background else self._front
+    def _may_decode(self, request: Request) -> bool:
+        ahead = [*self.decoding.held, *self.to_embed.waiting()]
+        own = self.decoding.held_by[request] + self.to_embed.waiting_for(request)
+        if request.background:
+            return own < BACKGROUND_MOST and len(ahead) < self._max_batch_size
+        if own == 0:
+            return True
+        live = sum(picture.live for picture in ahead)
+        return own < self._share(request) and live < self._max_batch_size
 
+    def _may_embed(self, request: Request) -> bool:
+        return self.to_embed.held_by[request] < self._share(request)
 
-def _take(
-    queues: _Queues[Work, Result], most: int, room: Mapping[Lane, int]
-) -> list[tuple[Lane, Waiting[Work, Result]]]:
-    taken: list[tuple[Lane, Waiting[Work, Result]]] = []
-    left = dict(room)
-
-    def head(lane: Lane) -> _Place[Work, Result] | None:
-        queue = queues[lane]
-        while queue and not queue[0].waiting.wanted:
-            queue.popleft()
-        if not queue:
-            del queues[lane]
-            return None
-        return queue[0]
-
-    def take(lane: Lane, place: _Place[Work, Result]) -> None:
-        queues[lane].popleft()
-        queues.move_to_end(lane)
-        place.waiting.taken = True
-        left[lane] -= 1
-        taken.append((lane, place.waiting))
-
-    for lane in list(queues):
-        if (place := head(lane)) and place.first and len(taken) < most:
-            take(lane, place)
-    turns = deque(queues)
-    while turns and len(taken) < most:
-        lane = turns.popleft()
-        if (place := head(lane)) and (left[lane] > 0 or place.first):
-            take(lane, place)
-            turns.append(lane)
-    return taken
+    def _share(self, request: Request) -> int:
+        """Pictures of one call that may be the request's."""
+        if request.early:
+            return min(self._max_batch_size, max(1, request.embedded))
+        return self._max_batch_size

@@ -1,131 +1,199 @@
-import asyncio
-import sys
-from collections import Counter
+"""Quotas: how far decoding goes ahead, and what a call of the model holds."""
 
+import asyncio
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clip_ranker.turns import BACKGROUND_MOST, Lane, Waiting, Waitlist
+from clip_ranker.fair_queue import Picture, Request
+from clip_ranker.turns import BACKGROUND_MOST, ToEmbed, Turns
 
-ALL = sys.maxsize
-
-
-class Works(Waitlist[str, str]):
-    def __init__(self) -> None:
-        super().__init__(lambda: None)
-
-    def add(self, lane: Lane, work: str, *, first: bool = False) -> Waiting[str, str]:
-        waiting: Waiting[str, str] = Waiting(work, asyncio.Future())
-        self.put(lane, waiting, first=first)
-        return waiting
-
-    def taken(self, most: int = ALL, room: int = ALL) -> str:
-        return "".join(waiting.work for _, waiting in self.take(most, lambda _: room))
+BATCH = 16
+PIXELS = np.zeros((2, 2, 3), np.uint8)
 
 
-def test_one_of_each_lane_in_turn_and_the_turn_goes_on() -> None:
-    async def scenario() -> None:
-        works, lanes = Works(), [Lane(9) for _ in "abc"]
-        for lane, all_of_it in zip(lanes, ("aaaa", "b", "ccc"), strict=True):
-            for work in all_of_it:
-                works.add(lane, work)
-        assert [works.taken(2), works.taken(2), works.taken()] == ["ab", "ca", "caca"]
+class Line:
+    """Pictures on their way from decoding to the model, a step at a time."""
 
-    asyncio.run(scenario())
+    def __init__(self, *, decoders: int = 2, downloads: int = 64) -> None:
+        self._loop = asyncio.new_event_loop()
+        self.turns = Turns(downloads=downloads, decoders=decoders, max_batch_size=BATCH)
 
+    def close(self) -> None:
+        self._loop.close()
 
-def test_the_first_of_a_lane_goes_before_everything_whatever_room_there_is() -> None:
-    async def scenario() -> None:
-        works, lane, other = Works(), Lane(9), Lane(9)
-        for work in "abc":
-            works.add(other, work)
-        for work in "xyz":
-            works.add(lane, work)
-        works.add(lane, "P", first=True)
-        assert works.waiting(lane) == 3  # it takes no room from the others
-        assert works.taken(2) == "Pa"
-        assert works.taken() == "xbycz"
-        for work in "xyz":
-            works.add(lane, work)
-        works.add(lane, "P", first=True)
-        assert works.taken(room=0) == "P"
-        assert works.taken(room=1) == "x"
-        assert works.taken(room=0) == ""
-        assert (works.waiting(lane), works.waiting_in_all()) == (2, 2)
+    def come(self, *requests: Request, count: int = 1, photo: bool = False) -> list[Picture]:
+        """So many pictures that all these want are downloaded."""
+        pictures = [Picture() for _ in range(count)]
+        for picture in pictures:
+            for request in requests:
+                picture.want(request, photo=photo)
+            self.turns.decoding.put(picture, self._loop.create_future())
+        self.turns.hand_out()
+        return pictures
 
-    asyncio.run(scenario())
+    def decode(self) -> None:
+        """All that is being decoded, and what begins behind it."""
+        while held := list(self.turns.decoding.held):
+            for picture in held:
+                ready = ToEmbed(PIXELS, self._loop.create_future())
+                self.turns.to_embed.put(picture, ready)
+                self.turns.decoding.release(picture)
+                self.turns.hand_out()
 
+    def call(self) -> list[Picture]:
+        """One call of the model."""
+        pictures = list(self.turns.next_call())
+        for picture in pictures:
+            self.turns.end(picture)
+        return pictures
 
-def test_the_background_goes_only_when_nothing_else_can_and_few_at_a_time() -> None:
-    async def scenario() -> None:
-        works, front, behind = Works(), Lane(9), Lane(9, background=True)
-        for _ in range(6):
-            works.add(behind, "b")
-        works.add(front, "f")
-        assert [works.taken(), works.taken(), works.taken()] == ["f", "b" * BACKGROUND_MOST, "bb"]
-
-    asyncio.run(scenario())
-
-
-def test_a_lane_that_nobody_waits_for_any_more_goes_behind_all_others() -> None:
-    async def scenario() -> None:
-        works, other, gone, front = Works(), Works(), Lane(9), Lane(9)
-        for works_ in (works, other):
-            works_.add(gone, "g")
-            works_.retire(gone)
-            works_.add(gone, "h")
-            works_.add(front, "f")
-            assert [works_.taken(), works_.taken()] == ["f", "gh"]
-
-    asyncio.run(scenario())
+    def calls(self) -> list[list[Picture]]:
+        """Calls until all is done, with everything decoded that may be before each."""
+        calls = []
+        self.decode()
+        while pictures := self.call():
+            calls.append(pictures)
+            self.decode()
+        return calls
 
 
-def test_what_nobody_wants_any_more_is_not_taken() -> None:
-    async def scenario() -> None:
-        works, lane = Works(), Lane(9)
-        a, b = works.add(lane, "a"), works.add(lane, "b")
-        a.result.cancel()
-        assert works.waiting(lane) == 1
-        assert works.taken() == "b"
-        a.settle("too late")
-        b.settle(asyncio.CancelledError())
-        assert b.result.cancelled()
-
-    asyncio.run(scenario())
+def sizes(calls: list[list[Picture]]) -> list[int]:
+    return [len(call) for call in calls]
 
 
-def test_shares() -> None:
-    lane, early = Lane(16), Lane(16, early=True)
-    assert (lane.share, early.share) == (16, 1)
-    early.given = 5
-    assert early.share == 5
-    early.given = 50
-    assert early.share == 16
+def test_no_more_is_decoded_than_the_next_call_takes() -> None:
+    line, request = Line(), Request(50)
+    line.come(request, count=40)
+    line.decode()
+    assert line.turns.to_embed.waiting_for(request) == BATCH
+    assert sizes(line.calls()) == [16, 16, 8]
+    line.close()
+
+
+def test_pictures_that_many_want_count_once() -> None:
+    line = Line()
+    line.come(*(Request(50) for _ in range(32)), count=50)
+    assert sizes(line.calls()) == [16, 16, 16, 2]
+    line.close()
+
+
+def test_what_nobody_waits_for_does_not_hold_back_what_somebody_does() -> None:
+    line, keeper = Line(), Request(32, background=True)
+    left = set(line.come(keeper, count=36))
+    line.decode()
+    assert 0 < len(line.turns.to_embed.waiting()) <= BATCH
+    line.come(Request(50), count=50)
+    calls = line.calls()
+    assert sizes(calls)[:4] == [16, 16, 16, 2]
+    assert not any(left & set(call) for call in calls[:4])
+    assert sizes(calls)[4:] == [BACKGROUND_MOST] * 9
+    line.close()
+
+
+def test_who_comes_while_a_call_is_decoded_has_one_in_the_next() -> None:
+    line, newcomer = Line(), Request(50)
+    for _ in range(3):
+        line.come(Request(50), count=50)
+    line.decode()
+    line.come(newcomer, count=3)
+    line.decode()
+    assert line.turns.to_embed.waiting_for(newcomer) == 1
+    assert any(newcomer in picture.wanted_by for picture in line.call())
+    line.close()
+
+
+def test_what_is_given_up_makes_room_at_once() -> None:
+    line, gone, other = Line(), Request(50), Request(50)
+    left = line.come(gone, count=BATCH)
+    line.decode()
+    line.come(other, count=9)
+    line.decode()
+    assert line.turns.to_embed.waiting_for(other) == 1
+    for picture in left:
+        picture.unwant(gone)
+        line.turns.end(picture)
+    line.decode()
+    assert line.turns.to_embed.waiting_for(other) == 9
+    line.close()
+
+
+def test_a_photo_is_decoded_and_embedded_first() -> None:
+    line, request = Line(decoders=1), Request(50)
+    line.come(request, count=30)
+    (photo,) = line.come(request, photo=True)
+    (first,) = line.turns.decoding.held
+    line.turns.decoding.release(first)
+    line.turns.hand_out()
+    assert list(line.turns.decoding.held) == [photo]
+    line.decode()
+    assert photo in line.call()
+    line.close()
+
+
+def test_an_early_request_begins_with_small_calls() -> None:
+    line = Line()
+    line.come(Request(50, early=True), count=52)
+    assert sizes(line.calls()) == [1, 1, 2, 4, 8, 16, 16, 4]
+    line.close()
+
+
+def test_the_turn_in_calls_goes_round() -> None:
+    line, many, few = Line(), Request(50), Request(50)
+    line.come(many, count=40)
+    line.come(few, count=2)
+    first = line.calls()[0]
+    assert sum(few in picture.wanted_by for picture in first) == 2
+    line.close()
+
+
+def test_downloads_are_shared_among_requests_and_hosts() -> None:
+    line = Line(downloads=8)
+    places, greedy, modest = line.turns.downloads, Request(50), Request(3)
+    for host in ("slow", "slow", "quick") * 5:
+        picture = Picture(host)
+        picture.want(greedy)
+        places.put(picture, line._loop.create_future())
+    for _ in range(5):
+        picture = Picture("other")
+        picture.want(modest)
+        places.put(picture, line._loop.create_future())
+    places.hand_out()
+    assert places.held_by == {greedy: 5, modest: 3}  # its own max_concurrency
+    assert sum(picture.host == "slow" for picture in places.held) <= 6
+    line.close()
 
 
 @given(
-    st.lists(st.tuples(st.integers(0, 4), st.booleans()), max_size=60),
-    st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    st.lists(
+        st.tuples(st.sets(st.integers(0, 19), min_size=1), st.integers(1, 30)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.sets(st.integers(0, 19), max_size=5),
 )
-def test_everything_is_taken_once_and_no_lane_falls_behind(
-    puts: list[tuple[int, bool]], mosts: list[int]
+def test_calls_are_full_whoever_wants_what(
+    groups: list[tuple[set[int], int]], background: set[int]
 ) -> None:
-    async def scenario() -> None:
-        works, lanes = Works(), [Lane(9) for _ in range(5)]
-        waiting = [works.add(lanes[number], str(number)) for number, _ in puts]
-        for one, (number, again) in zip(waiting, puts, strict=True):
-            if again:
-                works.put(lanes[(number + 1) % 5], one)
-        taken: list[str] = []
-        turn = 0
-        while some := works.take(mosts[turn % len(mosts)], lambda _: ALL):
-            assert len(some) <= mosts[turn % len(mosts)]
-            # A lane that still has something got as many as any other, but for one.
-            counts = Counter(lane for lane, _ in some)
-            still = [lane for lane in lanes if works.waiting(lane)]
-            assert all(max(counts.values()) - counts[lane] <= 1 for lane in still)
-            taken += [one.work for _, one in some]
-            turn += 1
-        assert sorted(taken) == sorted(str(number) for number, _ in puts)
-
-    asyncio.run(scenario())
+    """Groups of pictures, each wanted by some of twenty requests, some of which are background."""
+    line = Line()
+    requests = [Request(50, background=number in background) for number in range(20)]
+    pictures = [
+        picture
+        for who, count in groups
+        for picture in line.come(*(requests[number] for number in who), count=count)
+    ]
+    calls = line.calls()
+    live = sum(picture.live for picture in pictures)
+    full, rest = divmod(live, BATCH)
+    assert sizes(calls)[: full + (rest > 0)] == [BATCH] * full + [rest] * (rest > 0)
+    assert all(picture.live for call in calls[: full + (rest > 0)] for picture in call)
+    assert sorted(map(id, (p for call in calls for p in call))) == sorted(map(id, pictures))
+    # Nobody waits: each live request has a picture in the first calls that hold one of each.
+    bound = -(-len(requests) // BATCH)
+    for request in requests:
+        wants = [picture for picture in pictures if request in picture.wanted_by]
+        if wants and not request.background:
+            assert any(request in picture.wanted_by for call in calls[:bound] for picture in call)
+    line.close()

@@ -1,35 +1,18 @@
 """Ranks in this process, with the model from the store and the service's own parts."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 from clip_ranker.cli.inputs import FILE, read_picture
 from clip_ranker.cli.show import Advance
-from clip_ranker.embed.batcher import Batcher
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.pictures.job import Job
-from clip_ranker.pictures.pictures import Pictures
-from clip_ranker.pictures.single_flight import Flight
+from clip_ranker.pictures.pictures import EXAMPLES, Pictures
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
 NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
-
-
-class _LocalPictures(Pictures):
-    """Takes files of this machine too."""
-
-    @asynccontextmanager
-    async def _download(self, url: str, flight: Flight, job: Job) -> AsyncIterator[bytes]:
-        if url.startswith(FILE):
-            yield await asyncio.to_thread(read_picture, url)
-        else:
-            async with super()._download(url, flight, job) as data:
-                yield data
 
 
 def rank(request: RankRequest, advance: Advance, *, model: str | None) -> RankResponse:
@@ -50,8 +33,7 @@ async def _rank(request: RankRequest, advance: Advance, model: str | None) -> Ra
     async def embed(pixels: Pixels) -> Embedding:
         return await asyncio.to_thread(encoder, pixels)
 
-    batcher = Batcher(embed, max_batch_size=settings.max_batch_size)
-    pictures = _LocalPictures(stored, settings, batcher)
+    pictures = Pictures(stored, settings, embed, {**EXAMPLES, FILE: read_picture})
     try:
         async with Ranking(request, pictures, timeout_s=NEVER_S) as ranking:
             async for _ in ranking.events():

@@ -1,88 +1,89 @@
-"""Gathers ready pictures of all requests into calls of the embedder."""
+"""Gathers decoded pictures of all requests into calls of the embedder."""
 
 import asyncio
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import numpy as np
 
+from clip_ranker import metrics
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
+from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.turns import Lane, Waiting, Waitlist
+from clip_ranker.turns import ToEmbed, Turns
 
 Embed = Callable[[Pixels], Awaitable[Embedding]]
 """uint8 (batch, height, width, 3) to float32 (batch, dim)."""
 
 
 class Batcher:
-    """Work-conserving: while one call is out, what becomes ready gathers; no timer.
+    """Work conserving: while one call is out, what becomes ready gathers; there is no timer.
 
-    One picture of each lane in turn, so that a request with one picture does not wait for all of
-    a request with fifty. One call at a time, because BentoML's dispatcher holds lone calls back
-    once it has seen calls queue.
+    One call at a time, because BentoML's dispatcher holds lone calls back once it has seen calls
+    queue.
 
     Args:
         embed: the embedder's call.
-        max_batch_size: pictures in one call.
-
-    Attributes:
-        waitlist: pixels to be embedded, uint8 (height, width, 3) to float32 (dim,). What is put
-            there fails with EmbedFailedError, the model has no finite vector for it, or with
-            EmbedderUnavailableError, nothing can be embedded at the moment.
-        max_batch_size: pictures in one call.
+        turns: say what the next call holds.
     """
 
-    def __init__(self, embed: Embed, *, max_batch_size: int) -> None:
-        self.waitlist: Waitlist[Pixels, Embedding] = Waitlist(self._wake)
-        self.max_batch_size = max_batch_size
+    def __init__(self, embed: Embed, turns: Turns) -> None:
         self._embed = embed
-        self._when_taken: list[Callable[[], None]] = []
-        self._task: asyncio.Task[None] | None = None
+        self._turns = turns
+        self._calling: asyncio.Task[None] | None = None
 
-    def lane(self, *, early: bool = False, background: bool = False) -> Lane:
-        """A place for one request."""
-        return Lane(self.max_batch_size, early=early, background=background)
+    def put(self, picture: Picture, pixels: Pixels) -> asyncio.Future[Embedding]:
+        """Puts a decoded picture, uint8 (height, width, 3), in line for the model.
 
-    def when_taken(self, call: Callable[[], None]) -> None:
-        """Has ``call`` called whenever pictures have left the waitlist."""
-        self._when_taken.append(call)
+        Returns:
+            Its embedding, float32 (dim,); fails with EmbedFailedError, the model has no finite
+            vector for it, or with EmbedderUnavailableError, nothing can be embedded at the moment.
+            Cancelling it takes the picture out of the line.
+        """
+        embedding: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
+        embedding.add_done_callback(lambda _: self._turns.end(picture))
+        self._turns.to_embed.put(picture, ToEmbed(pixels, embedding))
+        if self._calling is None:
+            self._calling = asyncio.create_task(self._call_until_empty())
+        return embedding
 
-    def _wake(self) -> None:
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
+    async def _call_until_empty(self) -> None:
         try:
-            while batch := self._take():
-                await self._call(batch)
+            while call := self._turns.next_call():
+                await self._call(call)
         finally:
-            self._task = None
+            self._calling = None
 
-    def _take(self) -> list[Waiting[Pixels, Embedding]]:
-        taken = self.waitlist.take(self.max_batch_size, lambda lane: lane.share)
-        for lane, _ in taken:
-            lane.given += 1
-        for call in self._when_taken:
-            call()
-        return [waiting for _, waiting in taken]
-
-    async def _call(self, batch: list[Waiting[Pixels, Embedding]]) -> None:
+    async def _call(self, call: Mapping[Picture, ToEmbed]) -> None:
+        metrics.BATCH_PICTURES.observe(len(call))
         try:
-            embeddings = await self._embed(np.stack([waiting.work for waiting in batch]))
-            pairs = list(zip(batch, embeddings, strict=True))
-        except BaseException as error:
-            if isinstance(error, EmbedderUnavailableError):
-                # Or each batch in line would wait out the time limit in turn.
-                while more := self.waitlist.take(sys.maxsize, lambda _: sys.maxsize):
-                    batch += [waiting for _, waiting in more]
-            for waiting in batch:
-                waiting.settle(error)
-            if not isinstance(error, Exception):
-                raise
-            return
-        for waiting, embedding in pairs:
-            if np.isfinite(embedding).all():
-                waiting.settle(embedding)
-            else:
-                waiting.settle(EmbedFailedError("the model gave no finite vector"))
+            embeddings = await self._embed(np.stack([one.pixels for one in call.values()]))
+            for one, embedding in zip(call.values(), embeddings, strict=True):
+                if np.isfinite(embedding).all():
+                    _settle(one, embedding)
+                else:
+                    _settle(one, EmbedFailedError("the model gave no finite vector"))
+        except EmbedderUnavailableError as error:
+            # All that waits, or each batch in line would wait out the time limit in turn.
+            for one in [*call.values(), *self._turns.to_embed.drain()]:
+                _settle(one, error)
+        except Exception as error:  # noqa: BLE001 raised where the embedding is awaited
+            for one in call.values():
+                _settle(one, error)
+        except asyncio.CancelledError:
+            for one in call.values():
+                _settle(one, EmbedFailedError("the call of the model was cut off"))
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise  # it was this task that was meant, not what it waited for
+        finally:
+            for picture in call:
+                self._turns.end(picture)
+
+
+def _settle(one: ToEmbed, outcome: Embedding | Exception) -> None:
+    if one.embedding.done():  # whoever waited has gone
+        return
+    if isinstance(outcome, Exception):
+        one.embedding.set_exception(outcome)
+    else:
+        one.embedding.set_result(outcome)

@@ -1,6 +1,5 @@
 """Embeddings by picture, so that none is made twice."""
 
-import hashlib
 import time
 from collections.abc import Iterable
 
@@ -9,7 +8,6 @@ from cachetools import TLRUCache, TTLCache
 
 from clip_ranker.errors import CandidateError
 from clip_ranker.models.encoder import Embedding
-from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from clip_ranker.settings import Settings
 
@@ -19,40 +17,21 @@ FAILURE_TTL_S = 5
 MOST_FAILURES = 10_000
 
 
-class Keys:
-    """Keys that differ whenever the embedding would.
-
-    Args:
-        model: its name, weights and preprocessing go into every key.
-    """
-
-    def __init__(self, model: StoredModel) -> None:
-        self._model = repr((model.name, model.digest, model.preprocess)).encode()
-
-    def of_url(self, url: str, image_resize_px: int) -> str:
-        """Key of the picture behind a URL."""
-        return self._digest(b"url", url.encode("utf-8", "surrogatepass"), image_resize_px)
-
-    def of_bytes(self, data: bytes, image_resize_px: int) -> str:
-        """Key of a picture file."""
-        return self._digest(b"bytes", hashlib.sha256(data).digest(), image_resize_px)
-
-    def _digest(self, kind: bytes, picture: bytes, image_resize_px: int) -> str:
-        parts = (self._model, kind, str(image_resize_px).encode(), picture)
-        return hashlib.sha256(b"\0".join(parts)).hexdigest()
-
-
 class EmbeddingCache:
     """Memory first, bounded by bytes and time; behind it, if there is one, the shared cache.
 
     Args:
         settings: sizes and times.
-        shared: of all replicas.
+        dim: width of an embedding.
     """
 
-    def __init__(self, settings: Settings, shared: SharedCache | None) -> None:
+    def __init__(self, settings: Settings, *, dim: int) -> None:
         self._ttl_s = settings.cache_ttl_s
-        self._shared = shared
+        self._shared = None
+        if settings.cache_url and settings.cache_bytes:
+            self._shared = SharedCache(
+                settings.cache_url, dim=dim, ttl_s=self._ttl_s, timeout_s=settings.cache_timeout_s
+            )
         self._memory: TLRUCache[str, Entry] = TLRUCache(
             maxsize=settings.cache_bytes,
             ttu=lambda _, entry, __: entry.made_s + self._ttl_s,
@@ -73,6 +52,10 @@ class EmbeddingCache:
         if (failure := self._failures.get(key)) is not None:
             kind, text = failure
             raise kind(text)
+        return self.peek(key)
+
+    def peek(self, key: str) -> Embedding | None:
+        """Likewise, whether or not it failed since."""
         entry = self._memory.get(key)
         return None if entry is None else entry.embedding
 

@@ -1,29 +1,28 @@
-"""What the pictures of one request share."""
-
-import asyncio
-from dataclasses import dataclass
+"""A request as those who work on its pictures see it."""
 
 from clip_ranker.download.hosts import Asker
+from clip_ranker.fair_queue import Request
 from clip_ranker.pictures.stage_clock import StageClock
-from clip_ranker.turns import Lane
 
 
-@dataclass(eq=False)
-class Job:
-    """One request, or one picture to be embedded ahead.
+class Job(Request):
+    """One request, with what its pictures share.
+
+    Args:
+        max_concurrency: pictures downloaded and decoded at once.
+        early: its first result is wanted soon, at some cost to all of it together.
+        background: nobody waits for it.
 
     Attributes:
-        lane: its place in the lines for decoding and embedding.
-        asker: its opinion of hosts.
+        asker: what it has learnt of hosts.
         clock: sums up where its time went.
-        slots: held while downloading and decoding a candidate.
-        image_resize_px: longest side before the model's own resize.
         late: its deadline has passed; what has begun is finished for the cache.
     """
 
-    lane: Lane
-    asker: Asker
-    clock: StageClock
-    slots: asyncio.Semaphore
-    image_resize_px: int
-    late: bool = False
+    def __init__(
+        self, max_concurrency: int, *, early: bool = False, background: bool = False
+    ) -> None:
+        super().__init__(max_concurrency, early=early, background=background)
+        self.asker = Asker()
+        self.clock = StageClock()
+        self.late = False

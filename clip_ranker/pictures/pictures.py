@@ -1,26 +1,29 @@
 """From a picture's URL or bytes to its unit vector, or straight out of the cache."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from functools import partial
 
+import httpx
+
 from clip_ranker import examples, metrics, processors
-from clip_ranker.decode import pool
-from clip_ranker.decode.decoder import Decoder, Prepare
+from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
-from clip_ranker.download.hosts import Asker
-from clip_ranker.embed.batcher import Batcher
-from clip_ranker.errors import CandidateError
+from clip_ranker.embed.batcher import Batcher, Embed
+from clip_ranker.errors import CandidateError, EmbedFailedError, TimedOutError
 from clip_ranker.models.encoder import Embedding
-from clip_ranker.models.preprocess import Pixels
 from clip_ranker.models.store import StoredModel
-from clip_ranker.pictures.cache import EmbeddingCache, Keys
+from clip_ranker.pictures.cache import EmbeddingCache
 from clip_ranker.pictures.job import Job
-from clip_ranker.pictures.shared_cache import SharedCache
-from clip_ranker.pictures.single_flight import Flight, Flights
-from clip_ranker.pictures.stage_clock import Stage, StageClock
+from clip_ranker.pictures.single_flight import SharedPicture, SingleFlight
+from clip_ranker.pictures.source import Keys, Source
+from clip_ranker.pictures.stage_clock import Stage
 from clip_ranker.settings import Settings
+from clip_ranker.turns import Turns
+
+Read = Callable[[str], bytes]
+EXAMPLES: Mapping[str, Read] = {examples.SCHEME: examples.read}
 
 
 class Pictures:
@@ -29,170 +32,152 @@ class Pictures:
     Args:
         model: the one that embeds.
         settings: limits.
-        batcher: of the embedder.
+        embed: a call of the embedder.
+        readers: what reads a URL that is no download, by its scheme with the colon.
     """
 
-    def __init__(self, model: StoredModel, settings: Settings, batcher: Batcher) -> None:
-        self._batcher = batcher
-        self._fetcher = Fetcher(settings)
-        self._places = asyncio.Semaphore(settings.max_downloads)
-        threads = settings.decode_threads or processors.available()
-        self._decoder = Decoder(threads, batcher)
-        self._pool = pool.Decoder(
-            model.preprocess, processes=threads, max_pixels=settings.max_pixels
-        )
-        self._background = batcher.lane(background=True)
-        self._keys = Keys(model)
-        self._flights = Flights()
-        shared = None
-        if settings.cache_url and settings.cache_bytes:
-            shared = SharedCache(
-                settings.cache_url,
-                dim=model.dim,
-                ttl_s=settings.cache_ttl_s,
-                timeout_s=settings.cache_timeout_s,
-            )
-        self._cache = EmbeddingCache(settings, shared)
-
-    def job(
+    def __init__(
         self,
-        image_resize_px: int,
-        *,
-        most_at_once: int,
-        early: bool = False,
-        background: bool = False,
-    ) -> Job:
-        """A new request.
+        model: StoredModel,
+        settings: Settings,
+        embed: Embed,
+        readers: Mapping[str, Read] = EXAMPLES,
+    ) -> None:
+        decoders = settings.decode_threads or processors.available()
+        self.turns = Turns(
+            downloads=settings.max_downloads,
+            decoders=decoders,
+            max_batch_size=settings.max_batch_size,
+        )
+        self._fetcher = Fetcher(settings)
+        self._decoder = Decoder(
+            model.preprocess, processes=decoders, max_pixels=settings.max_pixels
+        )
+        self._batcher = Batcher(embed, self.turns)
+        self._flights = SingleFlight(self.turns)
+        self._readers = readers
+        self._keys = Keys(model)
+        self._cache = EmbeddingCache(settings, dim=model.dim)
+
+    def find(self, url: str, image_resize_px: int) -> Embedding | Source:
+        """What is in memory of a URL, or what it stands for.
+
+        In memory is only what was allowed; the shared cache may hold what others were allowed.
 
         Args:
+            url: http, https or of one of the readers' schemes.
             image_resize_px: longest side before the model's own resize.
-            most_at_once: candidates downloaded and decoded at once.
-            early: its first result is wanted soon, at some cost to all of it together.
-            background: nobody waits for it.
-        """
-        lane = self._background if background else self._batcher.lane(early=early)
-        slots = asyncio.Semaphore(most_at_once)
-        return Job(lane, Asker(), StageClock(), slots, image_resize_px)
-
-    def give_up(self, job: Job) -> None:
-        """Its deadline has passed: what has begun goes on behind everything else."""
-        job.late = True
-        self._decoder.waitlist.retire(job.lane)
-        self._batcher.waitlist.retire(job.lane)
-
-    def known(self, url: str, job: Job) -> Embedding | None:
-        """The embedding of a URL if it is in memory.
 
         Raises:
+            UrlBlockedError: nothing is downloaded from there.
             CandidateError: it failed a few seconds ago.
         """
-        return self._cache.get(self._keys.of_url(url, job.image_resize_px))
+        key = self._keys.of_url(url, image_resize_px)
+        if (known := self._cache.get(key)) is not None:
+            return known
+        for scheme, read in self._readers.items():
+            if url.startswith(scheme):
+                return Source(key, partial(read, url), image_resize_px)
+        return Source(key, self._fetcher.check(url), image_resize_px)
 
-    def under_way(self, url: str, job: Job) -> bool:
-        """True when somebody waits for this picture already."""
-        return self._keys.of_url(url, job.image_resize_px) in self._flights
+    async def source_of_bytes(self, data: bytes, image_resize_px: int) -> Source:
+        """What a picture file stands for."""
+        key = await asyncio.to_thread(self._keys.of_bytes, data, image_resize_px)
+        return Source(key, data, image_resize_px)
 
-    async def recall(self, urls: Iterable[str], job: Job) -> None:
-        """Brings what the shared cache knows of these URLs into memory."""
-        await self._cache.recall(self._keys.of_url(url, job.image_resize_px) for url in urls)
+    def known(self, source: Source) -> Embedding | None:
+        """The embedding if it is in memory by now, shape (dim,)."""
+        return self._cache.peek(source.key)
+
+    def under_way(self, source: Source) -> bool:
+        """Whether somebody waits for this picture already."""
+        return source.key in self._flights
+
+    async def recall(self, sources: Iterable[Source]) -> None:
+        """Brings what the shared cache knows of downloads into memory."""
+        await self._cache.recall(one.key for one in sources if isinstance(one.content, httpx.URL))
 
     async def share(self) -> None:
         """Gives what is new to the shared cache."""
         await self._cache.flush()
 
-    async def embed_url(self, url: str, job: Job, *, first: bool = False) -> Embedding:
-        """Unit vector of the picture behind a URL, shape (dim,).
+    async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedding:
+        """Unit vector of a picture, shape (dim,), out of memory if it is known.
 
         Args:
-            url: http, https or ``example:<name>``.
-            job: of the request.
-            first: it goes before all else of the request.
+            source: of the picture.
+            job: of the request that wants it.
+            photo: it is the request's photo, and goes before all else.
 
         Raises:
             CandidateError: why there is none.
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        key = self._keys.of_url(url, job.image_resize_px)
-
-        async def work(flight: Flight) -> Embedding:
-            try:
-                async with self._download(url, flight, job) as data:
-                    pixels = await self._decode(flight, data, job)
-                embedding = await self._embed(flight, pixels, job)
-            except CandidateError as failure:
-                self._cache.put_failure(key, failure)
-                raise
-            self._cache.put(key, embedding, share=True)
-            if not flight.waiting:  # then no answer will share it
-                await self.share()
-            return embedding
-
-        async with AsyncExitStack() as place:
-            await place.enter_async_context(job.slots)
-            if (known := self._cache.get(key)) is not None:  # meanwhile somebody else made it
-                return known
-            with self._flights.join(key, job, work, first=first) as flight:
-                with _waiting(flight, job, "download"):
-                    await flight.decoded.wait()
-                await place.aclose()
-                with _waiting(flight, job, "embed"):
-                    return await flight.land()
-
-    async def embed_bytes(self, data: bytes, job: Job) -> Embedding:
-        """Unit vector of a picture file, shape (dim,); goes first, raises as ``embed_url``."""
-        key = await asyncio.to_thread(self._keys.of_bytes, data, job.image_resize_px)
-        if (known := self._cache.get(key)) is not None:
+        if (known := self._cache.get(source.key)) is not None:
             return known
-
-        async def work(flight: Flight) -> Embedding:
-            flight.begun = True
-            embedding = await self._embed(flight, await self._decode(flight, data, job), job)
-            self._cache.put(key, embedding, share=False)
-            return embedding
-
-        with self._flights.join(key, job, work, first=True) as flight:
-            with _waiting(flight, job, "decode"):
-                await flight.decoded.wait()
-            with _waiting(flight, job, "embed"):
-                return await flight.land()
+        stage: Stage = "decode" if isinstance(source.content, bytes) else "download"
+        new = SharedPicture(source.host, stage)
+        work = partial(self._embed, source)
+        return await self._flights.embedding(source.key, job, new, work, photo=photo)
 
     async def close(self) -> None:
-        """Ends what is under way, threads and connections."""
+        """Ends what is under way, processes and connections."""
         await self._flights.close()
-        await self._pool.close()
+        await self._decoder.close()
         await self._fetcher.close()
         await self._cache.flush()
         await self._cache.close()
 
-    @asynccontextmanager
-    async def _download(self, url: str, flight: Flight, job: Job) -> AsyncIterator[bytes]:
-        def begun() -> None:
-            flight.begun = True
+    async def _embed(self, source: Source, picture: SharedPicture) -> Embedding:
+        """The life of a picture, each step when it is its turn."""
+        try:
+            async with AsyncExitStack() as held:
+                data = await self._bytes(source, picture, held)
+                picture.enter("decode")
+                await held.enter_async_context(self.turns.decoding.hold(picture))
+                pixels = await self._decoder(data, source.image_resize_px)
+                picture.enter("embed")
+                waiting = self._batcher.put(picture, pixels)
+            with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
+                embedding = await waiting
+        except CandidateError as failure:
+            if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
+                self._cache.put_failure(source.key, failure)
+            raise
+        self._cache.put(source.key, embedding, share=isinstance(source.content, httpx.URL))
+        if not picture.waited_for:  # then no answer will share it
+            await self.share()
+        return embedding
 
-        async with AsyncExitStack() as held:
-            with job.clock.stage("download"):
-                if url.startswith(examples.SCHEME):
-                    begun()
-                    data = examples.read(url)
-                else:
-                    checked = self._fetcher.check(url)
-                    await held.enter_async_context(self._places)
-                    held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
-                    begun()
-                    data = await self._fetcher.fetch(checked, askers=lambda: [job.asker])
-            yield data
+    async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
+        """The file; ``held`` keeps what it takes of memory in count."""
+        if isinstance(source.content, bytes):
+            picture.begun = True
+            return source.content
+        await held.enter_async_context(self.turns.downloads.hold(picture))
+        held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
+        if not isinstance(source.content, httpx.URL):
+            picture.begun = True
+            return await asyncio.to_thread(source.content)
+        _tell_who_gives_up(picture)
+        picture.begun = True
 
-    async def _decode(self, flight: Flight, data: bytes, job: Job) -> Pixels:
-        prepare: Prepare = partial(self._pool, data, job.image_resize_px)
-        with job.clock.stage("decode"):
-            return await flight.stand_in(self._decoder.waitlist, prepare)
+        async def grow() -> None:
+            if picture not in self.turns.big_bodies.held:
+                await held.enter_async_context(self.turns.big_bodies.hold(picture))
 
-    async def _embed(self, flight: Flight, pixels: Pixels, job: Job) -> Embedding:
-        flight.decoded.set()
-        with job.clock.stage("embed"), metrics.EMBEDS_IN_FLIGHT.track_inprogress():
-            return await flight.stand_in(self._batcher.waitlist, pixels)
+        return await self._fetcher.fetch(
+            source.content,
+            askers=lambda: [job.asker for job in picture.jobs()],
+            grow=grow,
+        )
 
 
-def _waiting(flight: Flight, job: Job, stage: Stage) -> AbstractContextManager[None]:
-    """Clocks what another job's work takes; the job that began it clocks the work itself."""
-    return nullcontext() if flight.job is job else job.clock.stage(stage)
+def _tell_who_gives_up(picture: SharedPicture) -> None:
+    """What one request learnt of a host is its own: the others go on."""
+    for job in picture.jobs():
+        if job.asker.gives_up_on(picture.host):
+            silent = TimedOutError("this host did not answer for other pictures of the list")
+            picture.settle(silent, only=job)
+    if not picture.waited_for:
+        raise asyncio.CancelledError

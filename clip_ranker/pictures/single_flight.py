@@ -1,123 +1,173 @@
-"""The same picture asked for twice at a time is worked on once."""
+"""Single flight: a picture that several requests want is worked on once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 
+from clip_ranker.errors import EmbedFailedError
+from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
-from clip_ranker.turns import Lane, Result, Waiting, Waitlist, Work
+from clip_ranker.pictures.stage_clock import Stage
+from clip_ranker.turns import Turns
 
-MOST_KEPT = 64
-"""Pictures that nobody waits for any more and that are finished all the same; four calls."""
+MOST_KEPT = 32
+"""Pictures that nobody waits for any more and that are finished all the same; two calls."""
 
 
-class Flight:
-    """One picture on its way, whoever waits for it.
+class SharedPicture(Picture):
+    """A picture being worked on, for all jobs that want it.
 
     Args:
-        job: that asked first; the stages are on its clock.
+        host: it is downloaded from.
+        stage: it begins in; the clocks of all who want it count it there.
 
     Attributes:
-        begun: it holds one of the process's places to download, or needs none.
-        decoded: past downloading and decoding; set as well when the work has ended.
-        task: the work.
-        waiting: how many wait for it.
-        keep: one who left before the end would have it finished.
+        begun: it has had its turn to be downloaded, or needs none.
+        worth_keeping: a job left it at its deadline, and will ask again.
     """
 
-    def __init__(self, job: Job) -> None:
-        self.job = job
+    def __init__(self, host: str, stage: Stage) -> None:
+        super().__init__(host)
         self.begun = False
-        self.decoded = asyncio.Event()
-        self.task: asyncio.Task[Embedding]
-        self.waiting = 0
-        self.keep = False
-        self._lanes: dict[Lane, bool] = {}
-        self._stand: Callable[[Lane, bool], None] = lambda _, __: None
+        self.worth_keeping = False
+        self._stage = stage
+        self._waiters: dict[asyncio.Future[Embedding], Job] = {}
 
-    async def land(self) -> Embedding:
-        """Its embedding; raises what the work raises. To be awaited inside ``Flights.join``."""
-        return await asyncio.shield(self.task)
+    @property
+    def waited_for(self) -> bool:
+        """Whether anybody waits for its embedding."""
+        return any(not waiter.done() for waiter in self._waiters)
 
-    async def stand_in(self, waitlist: Waitlist[Work, Result], work: Work) -> Result:
-        """Waits in the lanes of all requests that want this picture; the first to come counts."""
-        waiting: Waiting[Work, Result] = Waiting(work, asyncio.get_running_loop().create_future())
-        self._stand = lambda lane, first: waitlist.put(lane, waiting, first=first)
-        for lane, first in self._lanes.items():
-            self._stand(lane, first)
-        return await waiting.result
+    def jobs(self) -> list[Job]:
+        """All that want it."""
+        return [request for request in self.wanted_by if isinstance(request, Job)]
 
-    def board(self, job: Job, *, first: bool) -> None:
-        """A request wants it, perhaps before all else it wants."""
-        self.waiting += 1
-        if first > self._lanes.get(job.lane, -1):
-            self._lanes[job.lane] = first
-            self._stand(job.lane, first)
+    def enter(self, stage: Stage) -> None:
+        """It goes on to the next stage."""
+        for job in self.jobs():
+            job.clock.leave(self._stage)
+            job.clock.enter(stage)
+        self._stage = stage
+
+    def join(self, job: Job, *, photo: bool) -> asyncio.Future[Embedding]:
+        """One more job waits for it; returns what it waits for."""
+        if job not in self.wanted_by:
+            job.clock.enter(self._stage)
+        self.want(job, photo=photo)
+        waiter: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
+        self._waiters[waiter] = job
+        return waiter
+
+    def leave(self, waiter: asyncio.Future[Embedding]) -> None:
+        """Undoes ``join``."""
+        job = self._waiters.pop(waiter)
+        self.worth_keeping |= job.late
+        self.unwant(job)
+        if job not in self.wanted_by:
+            job.clock.leave(self._stage)
+
+    def settle(self, outcome: Embedding | Exception, only: Job | None = None) -> None:
+        """Tells all who wait, or one job among them."""
+        for waiter, job in self._waiters.items():
+            if waiter.done() or only not in (None, job):
+                continue
+            if isinstance(outcome, Exception):
+                waiter.set_exception(outcome)
+            else:
+                waiter.set_result(outcome)
 
 
-class Flights:
-    """All pictures on their way, by key."""
+class SingleFlight:
+    """All pictures being worked on, by key.
 
-    def __init__(self) -> None:
-        self._flights: dict[str, Flight] = {}
-        self._kept: set[Flight] = set()
+    Args:
+        turns: told when nobody waits any more for a picture that is kept.
+    """
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+        self._tasks: dict[SharedPicture, asyncio.Task[None]] = {}
+        self._pictures: dict[str, SharedPicture] = {}
+        self._keeper = Job(MOST_KEPT, background=True)
+        self._kept: set[SharedPicture] = set()
 
     def __contains__(self, key: str) -> bool:
-        return key in self._flights
+        return key in self._pictures
 
-    @contextmanager
-    def join(
+    async def embedding(
         self,
         key: str,
         job: Job,
-        work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
+        new: SharedPicture,
+        work: Callable[[SharedPicture], Awaitable[Embedding]],
         *,
-        first: bool = False,
-    ) -> Iterator[Flight]:
-        """Boards the flight of this key, starting it if there is none.
+        photo: bool = False,
+    ) -> Embedding:
+        """Joins the work on the picture of this key, beginning it if there is none.
 
-        Its work ends when the last one leaves the block before it is done, unless it has begun
-        and one of those who left did so because it was late: then its result is of use all the
-        same, and it goes on behind everything else.
+        It ends when the last who waits leaves, unless it has begun and one of those who left did
+        so at its deadline: then it is finished for the cache, behind everything else.
 
         Args:
             key: of the picture.
-            job: that asks.
+            job: that wants it.
+            new: what it is if nobody works on it yet.
             work: does it.
-            first: it goes before all else of the job.
+            photo: it is the job's photo.
+
+        Raises:
+            CandidateError: why there is no embedding.
+            EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        flight = self._flights.get(key)
-        if flight is None:
-            flight = self._flights[key] = Flight(job)
-            flight.task = asyncio.create_task(work(flight))
-            flight.task.add_done_callback(lambda _: self._landed(key, flight))
-        self._kept.discard(flight)
-        flight.board(job, first=first)
+        picture = self._pictures.get(key)
+        if picture is None:
+            picture = self._pictures[key] = new
+            self._tasks[picture] = asyncio.create_task(self._work(key, picture, work))
+        elif picture in self._kept:
+            self._kept.remove(picture)
+            picture.unwant(self._keeper)
+        waiter = picture.join(job, photo=photo)
         try:
-            yield flight
+            return await waiter
         finally:
-            flight.waiting -= 1
-            flight.keep |= job.late
-            if not flight.waiting and not flight.task.done():
-                if flight.keep and flight.begun and len(self._kept) < MOST_KEPT:
-                    self._kept.add(flight)
-                else:
-                    self._landed(key, flight)  # at once: nobody may join what is being cancelled
-                    flight.task.cancel()
+            picture.leave(waiter)
+            if self._pictures.get(key) is picture and not picture.waited_for:
+                self._keep_or_end(key, picture)
 
     async def close(self) -> None:
-        """Cancels what is on its way."""
-        tasks = [flight.task for flight in self._flights.values()]
+        """Ends all work."""
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _landed(self, key: str, flight: Flight) -> None:
-        if self._flights.get(key) is flight:
-            del self._flights[key]
-        self._kept.discard(flight)
-        flight.decoded.set()
-        if flight.task.done() and not flight.task.cancelled():
-            flight.task.exception()  # all who waited may have gone: it counts as seen
+    def _keep_or_end(self, key: str, picture: SharedPicture) -> None:
+        big = picture in self._turns.big_bodies.held
+        room = len(self._kept) < MOST_KEPT and not big
+        if picture.worth_keeping and picture.begun and room:
+            self._kept.add(picture)
+            picture.want(self._keeper)
+            self._turns.hand_out()
+        else:
+            del self._pictures[key]  # nobody may join what is being cancelled
+            self._tasks[picture].cancel()
+
+    async def _work(
+        self,
+        key: str,
+        picture: SharedPicture,
+        work: Callable[[SharedPicture], Awaitable[Embedding]],
+    ) -> None:
+        outcome: Embedding | Exception
+        try:
+            outcome = await work(picture)
+        except asyncio.CancelledError:
+            # By us when nobody waits, else by something below: whoever waits must not wait on.
+            outcome = EmbedFailedError("the work on this picture was cut off")
+        except Exception as error:  # noqa: BLE001 raised where it is waited for
+            outcome = error
+        if self._pictures.get(key) is picture:
+            del self._pictures[key]
+        del self._tasks[picture]
+        self._kept.discard(picture)
+        picture.settle(outcome)

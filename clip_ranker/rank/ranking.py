@@ -1,8 +1,8 @@
 """One request: a photo and listings in, ranks and failures out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import Self
+from collections.abc import AsyncIterator
+from typing import Any, Self
 
 from clip_ranker import metrics
 from clip_ranker.errors import (
@@ -14,13 +14,12 @@ from clip_ranker.errors import (
     TimedOutError,
 )
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
-from clip_ranker.rank import scores
+from clip_ranker.pictures.source import Source
 from clip_ranker.rank.photo import decode_base64
-from clip_ranker.rank.schema import Failure, Meta, RankRequest, RankResponse, Result, TimingMs
-
-Outcome = float | CandidateError
-"""Of one candidate: its score, or why it has none."""
+from clip_ranker.rank.schema import Meta, RankRequest, RankResponse, TimingMs
+from clip_ranker.rank.scores import Outcome, cosine, in_order
 
 
 class Ranking:
@@ -48,34 +47,27 @@ class Ranking:
         self.outcomes: dict[int, Outcome] = {}
         self.cached = 0
         self.partial = False
-        self.job = pictures.job(
-            request.image_resize, most_at_once=request.max_concurrency, early=early
-        )
+        self._job = Job(request.max_concurrency, early=early)
         self._pictures = pictures
         self._timeout_s = timeout_s
         if request.deadline_ms is not None:
             self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks: list[asyncio.Task[Any]] = []
         self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
-        self._recalled = asyncio.Event()
         self._query: Embedding
 
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
-        query = asyncio.create_task(self._embed_query())
+        self._tasks.append(photo := asyncio.create_task(self._embed_photo()))
         try:
             async with asyncio.timeout_at(self._deadline):
-                await self._pictures.recall(self._urls(), self.job)
-                self._recalled.set()
-                self._start()
+                await self._begin_candidates()
                 # Shielded: it must not be cancelled before the job is known to be late.
-                self._query = await asyncio.shield(query)
+                self._query = await asyncio.shield(photo)
         except BaseException as error:
-            if isinstance(error, TimeoutError):
-                self._pictures.give_up(self.job)
-            query.cancel()
-            self._stop()
-            if self.job.late:
+            self._job.late = isinstance(error, TimeoutError)
+            await self._end()
+            if self._job.late:
                 raise DeadlineError(
                     f"the photo was not embedded within {self._timeout_s:g} s, try again"
                 ) from error
@@ -83,7 +75,7 @@ class Ranking:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._stop()
+        await self._end()
 
     async def events(self) -> AsyncIterator[int]:
         """Position of each candidate whose outcome is there, as they come, until the deadline."""
@@ -97,7 +89,7 @@ class Ranking:
             yield index
         if len(self.outcomes) < len(self.request.candidates):
             self.partial = True
-            self._pictures.give_up(self.job)
+            self._job.late = True
         for index in range(len(self.request.candidates)):
             if index not in self.outcomes:
                 self.outcomes[index] = TimedOutError(
@@ -107,88 +99,83 @@ class Ranking:
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        scored: list[tuple[str, float]] = []
-        failed: list[Failure] = []
-        for index, candidate in enumerate(self.request.candidates):
-            name, outcome = candidate.auction_id, self.outcomes[index]
-            if isinstance(outcome, CandidateError):
-                failed.append(Failure(auction_id=name, reason=outcome.reason, detail=str(outcome)))
-            else:
-                scored.append((name, outcome))
-        best_first = scores.order([score for _, score in scored])[: self.request.top_k]
+        results, failed = in_order(self.request, self.outcomes)
         return RankResponse(
-            results=[
-                Result(auction_id=scored[index][0], score=scored[index][1], rank=rank)
-                for rank, index in enumerate(best_first, start=1)
-            ],
+            results=results,
             failed=failed,
             meta=Meta(
                 model=model,
                 image_resize=self.request.image_resize,
                 candidates=len(self.request.candidates),
-                succeeded=len(scored),
+                succeeded=len(self.outcomes) - len(failed),
                 failed=len(failed),
                 cached=self.cached,
                 partial=self.partial,
                 timing_ms=TimingMs(
-                    total=self.job.clock.total_ms(),
-                    download=self.job.clock.spent_ms("download"),
-                    decode=self.job.clock.spent_ms("decode"),
-                    embed=self.job.clock.spent_ms("embed"),
+                    total=self._job.clock.total_ms(),
+                    download=self._job.clock.spent_ms("download"),
+                    decode=self._job.clock.spent_ms("decode"),
+                    embed=self._job.clock.spent_ms("embed"),
                 ),
             ),
         )
 
-    def _urls(self) -> Iterator[str]:
-        if self.request.query_image_base64 is None and self.request.query_image_url is not None:
-            yield self.request.query_image_url
-        for candidate in self.request.candidates:
-            yield candidate.image_url
-
-    def _start(self) -> None:
+    async def _begin_candidates(self) -> None:
+        """Sends every candidate on its way, or straight to its outcome."""
+        sources: dict[int, Source] = {}
         for index, candidate in enumerate(self.request.candidates):
             try:
-                known = self._pictures.known(candidate.image_url, self.job)
+                found = self._pictures.find(candidate.image_url, self.request.image_resize)
             except CandidateError as failure:
                 self._arrived.put_nowait((index, failure))
                 continue
-            metrics.CACHE.labels("miss" if known is None else "hit").inc()
-            if known is not None:
-                self.cached += 1
-                self._arrived.put_nowait((index, known))
+            if isinstance(found, Source):
+                sources[index] = found
             else:
-                work = self._embed_candidate(index, candidate.image_url)
-                self._tasks.append(asyncio.create_task(work))
+                self._hit(index, found)
+        await self._pictures.recall(sources.values())
+        for index, source in sources.items():
+            if (known := self._pictures.known(source)) is not None:
+                self._hit(index, known)
+            else:
+                metrics.CACHE.labels("miss").inc()
+                self._tasks.append(asyncio.create_task(self._embed_candidate(index, source)))
 
-    def _stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+    def _hit(self, index: int, known: Embedding) -> None:
+        self.cached += 1
+        metrics.CACHE.labels("hit").inc()
+        self._arrived.put_nowait((index, known))
+
+    async def _embed_candidate(self, index: int, source: Source) -> None:
+        arrived: Embedding | Exception
+        try:
+            arrived = await self._pictures.embed(source, self._job)
+        except Exception as error:  # noqa: BLE001 raised again where the outcomes are read
+            arrived = error
+        self._arrived.put_nowait((index, arrived))
 
     def _outcome(self, arrived: Embedding | Exception) -> Outcome:
         if isinstance(arrived, CandidateError):
             return arrived
         if isinstance(arrived, Exception):
             raise arrived
-        return scores.cosine(self._query, arrived)
+        return cosine(self._query, arrived)
 
-    async def _embed_candidate(self, index: int, url: str) -> None:
-        arrived: Embedding | Exception
-        try:
-            arrived = await self._pictures.embed_url(url, self.job)
-        except Exception as error:  # noqa: BLE001 raised again where the outcomes are read
-            arrived = error
-        self._arrived.put_nowait((index, arrived))
-
-    async def _embed_query(self) -> Embedding:
+    async def _embed_photo(self) -> Embedding:
         text, url = self.request.query_image_base64, self.request.query_image_url
         field = "query_image_base64" if text is not None else "query_image_url"
+        size = self.request.image_resize
         try:
             if text is not None:
-                photo = await asyncio.to_thread(decode_base64, text)
-                return await self._pictures.embed_bytes(photo, self.job)
-            assert url is not None  # the schema wants one of the two
-            await self._recalled.wait()
-            return await self._pictures.embed_url(url, self.job, first=True)
+                data = await asyncio.to_thread(decode_base64, text)
+                source = await self._pictures.source_of_bytes(data, size)
+            else:
+                assert url is not None  # the schema wants one of the two
+                found = self._pictures.find(url, size)
+                if not isinstance(found, Source):
+                    return found
+                await self._pictures.recall([source := found])
+            return await self._pictures.embed(source, self._job, photo=True)
         except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
             raise EmbedderUnavailableError(f"{field}: {error}, try again") from error
         except CandidateError as error:
@@ -196,3 +183,8 @@ class Ranking:
                 f"{field}: {error}",
                 [{"field": field, "reason": error.reason, "message": str(error)}],
             ) from error
+
+    async def _end(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

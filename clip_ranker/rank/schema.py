@@ -77,7 +77,9 @@ class PrefetchResponse(BaseModel):
 
     accepted: int = Field(description="Will be downloaded and embedded in the background.")
     known: int = Field(description="Embedded already, or on the way.")
-    refused: int = Field(description="Too many are waiting, or failed a few seconds ago.")
+    refused: int = Field(
+        description="Too many are waiting, it is blocked, or failed a few seconds ago."
+    )
 
 
 class Result(BaseModel):

@@ -1,32 +1,41 @@
+"""Calls of the embedder: what they hold, and what becomes of their pictures."""
+
 import asyncio
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
+from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.turns import Lane, Waiting
+from clip_ranker.turns import Turns
 
 
 class Recorder:
     """An embedder that notes its calls; a picture's embedding is its first byte."""
 
-    def __init__(self, *, slow_s: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.calls: list[list[int]] = []
         self.out_at_once = 0
+        self.out, self.go = asyncio.Event(), asyncio.Event()
+        self.go.set()
         self._out = 0
-        self._slow_s = slow_s
 
     async def __call__(self, pixels: Pixels) -> Embedding:
         self._out += 1
         self.out_at_once = max(self.out_at_once, self._out)
         self.calls.append([int(picture.flat[0]) for picture in pixels])
-        await asyncio.sleep(self._slow_s)
+        self.out.set()
+        await asyncio.sleep(0)
+        await self.go.wait()
         self._out -= 1
         if 255 in self.calls[-1]:
             raise EmbedderUnavailableError("away")
+        if 252 in self.calls[-1]:
+            raise asyncio.CancelledError
         if 254 in self.calls[-1]:
             raise EmbedFailedError("this batch")
         vectors = pixels.reshape(len(pixels), -1)[:, :1].astype(np.float32)
@@ -34,19 +43,22 @@ class Recorder:
         return vectors
 
 
-def put(batcher: Batcher, lane: Lane, value: int) -> Waiting[Pixels, Embedding]:
-    picture = np.full((2, 2, 3), value, np.uint8)
-    waiting: Waiting[Pixels, Embedding] = Waiting(picture, asyncio.Future())
-    batcher.waitlist.put(lane, waiting)
-    return waiting
+def batcher(embed: Recorder, max_batch_size: int) -> Batcher:
+    return Batcher(embed, Turns(downloads=64, decoders=2, max_batch_size=max_batch_size))
+
+
+def put(batcher: Batcher, request: Request, value: int) -> asyncio.Future[Embedding]:
+    picture = Picture()
+    picture.want(request)
+    return batcher.put(picture, np.full((2, 2, 3), value, np.uint8))
 
 
 async def embed_all(
-    batcher: Batcher, values: list[int], *, early: bool = False, background: bool = False
+    batcher: Batcher, values: list[int], *, background: bool = False
 ) -> list[float | BaseException]:
-    lane = batcher.lane(early=early, background=background)
-    waiting = [put(batcher, lane, value) for value in values]
-    found = await asyncio.gather(*(one.result for one in waiting), return_exceptions=True)
+    request = Request(50, background=background)
+    waiting = [put(batcher, request, value) for value in values]
+    found = await asyncio.gather(*waiting, return_exceptions=True)
     return [one if isinstance(one, BaseException) else float(one[0]) for one in found]
 
 
@@ -54,18 +66,9 @@ def test_every_picture_gets_its_own_embedding_in_full_batches_one_call_at_a_time
     async def scenario() -> None:
         embed = Recorder()
         values = list(range(100))
-        assert await embed_all(Batcher(embed, max_batch_size=16), values) == values
+        assert await embed_all(batcher(embed, 16), values) == values
         assert [len(call) for call in embed.calls] == [*[16] * 6, 4]
         assert embed.out_at_once == 1
-
-    asyncio.run(scenario())
-
-
-def test_a_lane_that_is_wanted_early_begins_small_and_soon_fills_every_call() -> None:
-    async def scenario() -> None:
-        embed = Recorder()
-        await embed_all(Batcher(embed, max_batch_size=16), list(range(52)), early=True)
-        assert [len(call) for call in embed.calls] == [1, 1, 2, 4, 8, 16, 16, 4]
 
     asyncio.run(scenario())
 
@@ -73,11 +76,10 @@ def test_a_lane_that_is_wanted_early_begins_small_and_soon_fills_every_call() ->
 def test_a_lone_picture_after_a_burst_goes_out_at_once_and_alone() -> None:
     async def scenario() -> None:
         embed = Recorder()
-        batcher = Batcher(embed, max_batch_size=16)
-        await embed_all(batcher, list(range(50)))
+        calling = batcher(embed, 16)
+        await embed_all(calling, list(range(50)))
         calls = len(embed.calls)
-        lane = batcher.lane()
-        lone = put(batcher, lane, 7).result
+        lone = put(calling, Request(50), 7)
         for _ in range(3):  # no timer: a few turns of the event loop are enough
             await asyncio.sleep(0)
         assert embed.calls[calls:] == [[7]]
@@ -86,23 +88,9 @@ def test_a_lone_picture_after_a_burst_goes_out_at_once_and_alone() -> None:
     asyncio.run(scenario())
 
 
-def test_a_request_with_two_does_not_wait_for_all_of_one_with_forty() -> None:
-    async def scenario() -> None:
-        embed = Recorder(slow_s=0.001)
-        batcher = Batcher(embed, max_batch_size=4)
-        first = asyncio.ensure_future(embed_all(batcher, [1] * 40))
-        await asyncio.sleep(0)
-        second = asyncio.ensure_future(embed_all(batcher, [2, 2]))
-        await asyncio.gather(first, second)
-        assert max(n for n, call in enumerate(embed.calls) if 2 in call) <= 1
-
-    asyncio.run(scenario())
-
-
 def test_one_bad_vector_fails_alone_and_a_failed_call_fails_its_batch() -> None:
     async def scenario() -> None:
-        batcher = Batcher(Recorder(), max_batch_size=2)
-        outcomes = await embed_all(batcher, [1, 253, 2, 254, 3])
+        outcomes = await embed_all(batcher(Recorder(), 2), [1, 253, 2, 254, 3])
         kinds = [type(outcome) for outcome in outcomes]
         assert kinds == [float, EmbedFailedError, EmbedFailedError, EmbedFailedError, float]
         assert (outcomes[0], outcomes[4]) == (1, 3)
@@ -113,53 +101,62 @@ def test_one_bad_vector_fails_alone_and_a_failed_call_fails_its_batch() -> None:
 def test_when_the_embedder_is_away_nothing_waits_for_its_turn_to_fail() -> None:
     async def scenario() -> None:
         embed = Recorder()
-        outcomes = await embed_all(Batcher(embed, max_batch_size=2), [255] + [1] * 20)
+        outcomes = await embed_all(batcher(embed, 2), [255] + [1] * 20)
         assert {type(outcome) for outcome in outcomes} == {EmbedderUnavailableError}
         assert len(embed.calls) == 1
 
     asyncio.run(scenario())
 
 
-def test_a_request_that_leaves_takes_its_waiting_pictures_with_it() -> None:
+def test_a_call_cut_off_from_below_fails_its_batch_and_the_next_goes_out() -> None:
     async def scenario() -> None:
-        embed = Recorder(slow_s=0.01)
-        batcher = Batcher(embed, max_batch_size=1)
-        gone = asyncio.ensure_future(embed_all(batcher, [1] * 30))
-        await asyncio.sleep(0.015)
-        gone.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await gone
-        assert await embed_all(batcher, [2]) == [2]
-        assert sum(call == [1] for call in embed.calls) < 5
+        outcomes = await embed_all(batcher(Recorder(), 2), [252, 1, 2])
+        assert [type(outcome) for outcome in outcomes] == [EmbedFailedError] * 2 + [float]
 
     asyncio.run(scenario())
 
 
-def test_the_background_waits_for_everything_else_and_goes_in_small_batches() -> None:
+def test_a_request_that_leaves_takes_its_waiting_pictures_with_it() -> None:
     async def scenario() -> None:
-        embed = Recorder(slow_s=0.001)
-        batcher = Batcher(embed, max_batch_size=8)
-        behind = asyncio.ensure_future(embed_all(batcher, [9] * 12, background=True))
+        embed = Recorder()
+        embed.go.clear()
+        calling = batcher(embed, 1)
+        gone = asyncio.ensure_future(embed_all(calling, [1] * 30))
+        await embed.out.wait()
+        gone.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gone
+        embed.go.set()
+        assert await embed_all(calling, [2]) == [2]
+        assert embed.calls == [[1], [2]]
+
+    asyncio.run(scenario())
+
+
+def test_what_comes_while_only_the_background_is_there_waits_for_one_small_call() -> None:
+    async def scenario() -> None:
+        embed = Recorder()
+        embed.go.clear()
+        calling = batcher(embed, 8)
+        behind = asyncio.ensure_future(embed_all(calling, [9] * 12, background=True))
+        await embed.out.wait()
+        front = asyncio.ensure_future(embed_all(calling, [1] * 30))
         await asyncio.sleep(0)
-        await embed_all(batcher, [1] * 30)
-        assert sum(9 in call for call in embed.calls[:-1]) <= 2
-        await behind
-        assert max(call.count(9) for call in embed.calls) <= 4
+        embed.go.set()
+        await asyncio.gather(behind, front)
+        sizes = [(call[0], len(call)) for call in embed.calls]
+        assert sizes == [(9, 4), (1, 8), (1, 8), (1, 8), (1, 6), (9, 4), (9, 4)]
         assert not [call for call in embed.calls if {1, 9} <= set(call)]
 
     asyncio.run(scenario())
 
 
-def test_a_picture_in_an_urgent_lane_too_is_embedded_once() -> None:
-    async def scenario() -> None:
-        embed = Recorder(slow_s=0.001)
-        batcher = Batcher(embed, max_batch_size=2)
-        behind, urgent = batcher.lane(background=True), batcher.lane()
-        waiting = [put(batcher, behind, value) for value in range(10)]
-        batcher.waitlist.put(urgent, waiting[9])
-        await waiting[9].result
-        assert len(embed.calls) <= 2
-        await asyncio.gather(*(one.result for one in waiting))
-        assert sorted(value for call in embed.calls for value in call) == list(range(10))
+def test_the_size_of_every_call_is_counted() -> None:
+    def counted() -> tuple[float, float]:
+        name = "clip_ranker_batch_pictures"
+        found = [REGISTRY.get_sample_value(f"{name}_{what}") for what in ("count", "sum")]
+        return (found[0] or 0, found[1] or 0)
 
-    asyncio.run(scenario())
+    count, pictures = counted()
+    asyncio.run(embed_all(batcher(Recorder(), 16), [1] * 20))
+    assert counted() == (count + 2, pictures + 20)

@@ -10,7 +10,8 @@ import pytest
 from clip_ranker.errors import DownloadFailedError
 from clip_ranker.models.preprocess import Preprocess
 from clip_ranker.models.store import StoredModel
-from clip_ranker.pictures.cache import FAILURE_TTL_S, EmbeddingCache, Keys
+from clip_ranker.pictures.cache import FAILURE_TTL_S, EmbeddingCache
+from clip_ranker.pictures.source import Keys
 from clip_ranker.settings import Settings
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS, encode, picture
@@ -28,7 +29,7 @@ def vector(number: int) -> np.ndarray:
 
 
 def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
-    cache = EmbeddingCache(Settings(), None)
+    cache = EmbeddingCache(Settings(), dim=8)
     batch = np.stack([vector(n) for n in range(3)])
     cache.put("a", batch[1], share=False)
     batch[:] = 0
@@ -41,7 +42,7 @@ def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
 
 
 def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=10 * (32 + 400)), None)
+    cache = EmbeddingCache(Settings(cache_bytes=10 * (32 + 400)), dim=8)
     for number in range(10):
         cache.put(str(number), vector(number), share=False)
     assert cache.get("0") is not None  # used, so "1" is now the oldest
@@ -52,7 +53,7 @@ def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> 
 
 def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    cache = EmbeddingCache(Settings(cache_ttl_s=60), None)
+    cache = EmbeddingCache(Settings(cache_ttl_s=60), dim=8)
     cache.put("a", vector(1), share=False)
     monkeypatch.setattr(cache._memory.timer, "_Timer__timer", lambda: now + 59, raising=True)
     assert cache.get("a") is not None
@@ -61,7 +62,7 @@ def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = EmbeddingCache(Settings(), None)
+    cache = EmbeddingCache(Settings(), dim=8)
     cache.put_failure("a", DownloadFailedError("HTTP 404"))
     with pytest.raises(DownloadFailedError, match="HTTP 404"):
         cache.get("a")
@@ -72,7 +73,7 @@ def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatc
 
 
 def test_no_cache_at_all_remembers_nothing() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=0), None)
+    cache = EmbeddingCache(Settings(cache_bytes=0), dim=8)
     cache.put("a", vector(1), share=True)
     cache.put_failure("b", DownloadFailedError("HTTP 404"))
     assert cache.get("a") is None

@@ -2,26 +2,28 @@
 
 import asyncio
 import base64
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from prometheus_client import REGISTRY
 
 from clip_ranker import examples
-from clip_ranker.decode import images
-from clip_ranker.decode.pixel_budget import PixelBudget
-from clip_ranker.embed.batcher import Batcher
-from clip_ranker.errors import DeadlineError
+from clip_ranker.decode import geometry, images
+from clip_ranker.errors import DeadlineError, TimedOutError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from clip_ranker.models.store import StoredModel
+from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.pictures.shared_cache import Entry, SharedCache
+from clip_ranker.pictures.source import Source
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import PrefetchRequest, RankRequest
 from clip_ranker.settings import Settings
-from clip_ranker.turns import Lane, Waiting, Waitlist
 from clip_ranker.web.api import Api
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
@@ -37,12 +39,10 @@ class World:
 
     def __init__(self, **settings: Any) -> None:
         self.calls: list[list[str]] = []
-        self.lanes: set[Lane] = set()
-        self.out, self.go, self.photo = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.batcher = Batcher(self._embed, max_batch_size=MOST)
-        self.batcher.waitlist.put = self._put  # type: ignore[method-assign]
-        self.settings = Settings(**settings)
-        self.pictures = Pictures(MODEL, self.settings, self.batcher)
+        self.out, self.go = asyncio.Event(), asyncio.Event()
+        self.settings = Settings(**{"max_batch_size": MOST, **settings})
+        self.pictures = Pictures(MODEL, self.settings, self._embed)
+        self.turns = self.pictures.turns
         self.api = Api(self.pictures, self.settings, "m")
         self._names = {_pixels(f"example:{name}").tobytes(): name for name in NAMES}
 
@@ -52,29 +52,36 @@ class World:
         await self.go.wait()
         return np.ones((len(pixels), 8), np.float32)
 
-    def _put(self, lane: Lane, waiting: Waiting[Pixels, Embedding], *, first: bool) -> None:
-        Waitlist.put(self.batcher.waitlist, lane, waiting, first=first)
-        self.lanes.add(lane)
-        if first:
-            self.photo.set()
+    async def embed(self, url: str, job: Job) -> Embedding:
+        return await self.pictures.embed(self.source(url), job)
+
+    def source(self, url: str) -> Source:
+        found = self.pictures.find(url, 768)
+        assert isinstance(found, Source)
+        return found
+
+    def photo_is_ready(self) -> bool:
+        ready = [*self.turns.to_embed.waiting(), *self.turns.to_embed.held]
+        return any(picture.photo_of for picture in ready)
 
     async def ready(self, count: int) -> None:
         """Returns once so many wait for the embedder."""
-        for _ in range(5000):
-            if self.batcher.waitlist.waiting_in_all() >= count:
-                return
-            await asyncio.sleep(0.001)
-        raise AssertionError(f"{self.batcher.waitlist.waiting_in_all()} of {count} are ready")
+        await until(lambda: len(self.turns.to_embed.waiting()) >= count)
+
+    async def live_are_ready(self, count: int) -> None:
+        """Likewise, of what somebody waits for."""
+        await until(lambda: sum(picture.live for picture in self.turns.to_embed.waiting()) >= count)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Waits for it; ``run`` ends what never comes."""
+    while not holds():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
 
 
 def _pixels(url: str) -> Pixels:
-    return images.prepare(
-        examples.read(url),
-        preprocess=PREPROCESS,
-        image_resize_px=768,
-        max_pixels=10**8,
-        budget=PixelBudget(10**8),
-    )
+    image = images.decode(examples.read(url), max_pixels=10**8)
+    return geometry.to_pixels(geometry.fit(image, 768), PREPROCESS)
 
 
 def request(names: list[str], **more: Any) -> RankRequest:
@@ -86,7 +93,7 @@ def request(names: list[str], **more: Any) -> RankRequest:
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(scenario(), 30))  # type: ignore[arg-type]
+    asyncio.run(asyncio.wait_for(scenario(), 60))  # type: ignore[arg-type]
 
 
 def test_the_photo_overtakes_its_thumbnails() -> None:
@@ -94,7 +101,7 @@ def test_the_photo_overtakes_its_thumbnails() -> None:
         world = World(decode_threads=1)
         answer = asyncio.create_task(world.api.rank(request(NAMES)))
         await world.out.wait()
-        await world.photo.wait()
+        await until(world.photo_is_ready)
         world.go.set()
         assert (await answer).meta.succeeded == len(NAMES)
         assert "photo" in (*world.calls[0], world.calls[1][0])
@@ -106,13 +113,18 @@ def test_the_photo_overtakes_its_thumbnails() -> None:
 def test_a_stream_wants_its_first_result_early_and_a_rank_does_not() -> None:
     async def scenario() -> None:
         world = World()
+        answer = asyncio.create_task(world.api.rank(request(NAMES[:8])))
+        await world.ready(MOST)
         world.go.set()
-        await world.api.rank(request(NAMES[:3]))
-        assert {lane.early for lane in world.lanes} == {False}
-        world.lanes.clear()
-        stream = await world.api.stream(request(NAMES[3:]))
-        assert len([line async for line in stream.body_iterator]) == len(NAMES) - 3 + 1  # type: ignore[attr-defined]
-        assert {lane.early for lane in world.lanes} == {True}
+        await answer
+        assert len(world.calls[1]) == MOST
+        world.calls.clear()
+        stream = await world.api.stream(request(NAMES[8:]))
+        assert len([line async for line in stream.body_iterator]) == len(NAMES) - 8 + 1  # type: ignore[attr-defined]
+        before = 0
+        for call in world.calls:
+            assert len(call) <= max(1, before)
+            before += len(call)
         await world.api.close()
 
     run(scenario)
@@ -129,8 +141,7 @@ def test_what_is_prefetched_goes_behind_a_rank_until_the_rank_asks_for_it() -> N
         await world.ready(len(on_its_way))
         wanted = [*own, on_its_way[-1]]
         answer = asyncio.create_task(world.api.rank(request(wanted)))
-        await world.photo.wait()
-        await world.ready(len(on_its_way) + 3)  # the last of them stands in two lanes
+        await world.live_are_ready(len(wanted) + 1)
         world.go.set()
         await answer
         assert sorted(world.calls[1]) == sorted([*wanted, "photo"])
@@ -150,7 +161,7 @@ def test_what_a_deadline_leaves_behind_goes_behind_everything_else() -> None:
             pass
         left = [name for name in NAMES[:6] if name not in world.calls[0]]
         answer = asyncio.create_task(world.api.rank(request(NAMES[6:9])))
-        await world.ready(min(len(left), MOST) + 3)
+        await world.live_are_ready(3 + 1)
         world.go.set()
         await answer
         assert not set(left) & set(world.calls[1])
@@ -166,10 +177,10 @@ def test_the_gauges_tell_what_is_in_flight(images: ImageServer) -> None:
 
     async def scenario() -> None:
         world = World(allow_private_hosts=(images.host,))
-        job = world.pictures.job(768, most_at_once=1)
+        job = Job(1)
         images.release.clear()
         url = images.url("/held/cat?gauges")
-        embedding = asyncio.create_task(world.pictures.embed_url(url, job))
+        embedding = asyncio.create_task(world.embed(url, job))
         while not images.hits["/held/cat"]:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         assert gauges() == (1, 0)
@@ -193,37 +204,135 @@ def test_one_request_does_not_keep_another_waiting_for_all_its_downloads(
     images: ImageServer,
 ) -> None:
     async def scenario() -> None:
-        world = World(allow_private_hosts=(images.host,), max_downloads=4)
+        world = World(allow_private_hosts=(images.host,), max_downloads=4, download_timeout_s=60)
         world.go.set()
-        greedy = world.pictures.job(768, most_at_once=50)
-        tasks = [
-            asyncio.create_task(
-                world.pictures.embed_url(images.url(f"/slow?s=0.2&fair={n}"), greedy)
-            )
-            for n in range(20)
-        ]
-        for _ in range(20):
-            await asyncio.sleep(0)  # until they stand in line
-        modest = world.pictures.job(768, most_at_once=1)
-        await world.pictures.embed_url(images.url("/photo/cat?fair"), modest)
-        assert sum(task.done() for task in tasks) < 10
+        images.release.clear()
+        urls = [images.url(f"/held/cat?fair={n}") for n in range(20)]
+        greedy = Job(50)
+        tasks = [asyncio.create_task(world.embed(url, greedy)) for url in urls]
+        await until(lambda: bool(world.turns.downloads.held))
+        await world.embed("example:coffee", Job(1))
+        assert not any(task.done() for task in tasks)
+        images.release.set()
         await asyncio.gather(*tasks)
         await world.api.close()
 
-    run(scenario)
+    try:
+        run(scenario)
+    finally:
+        images.release.set()
 
 
 def test_who_joins_another_request_s_work_is_told_where_the_time_went() -> None:
     async def scenario() -> None:
         world = World()
         answers = [asyncio.create_task(world.api.rank(request(NAMES[:1]))) for _ in range(2)]
-        await world.out.wait()
+        await until(
+            lambda: any(
+                len(picture.wanted_by) == 2
+                for picture in [*world.turns.to_embed.held, *world.turns.to_embed.waiting()]
+            )
+        )
         await asyncio.sleep(0.05)
         world.go.set()
         for answer in answers:
             timing = (await answer).meta.timing_ms
             assert timing.embed >= 50
         assert sum(len(call) for call in world.calls) == 2
+        await world.api.close()
+
+    run(scenario)
+
+
+def test_joining_is_told_as_the_stage_it_finds() -> None:
+    """What another request has downloaded already is no download of one's own."""
+
+    async def scenario() -> None:
+        world = World()
+        first = asyncio.create_task(world.api.rank(request(NAMES[:1])))
+        await world.ready(1)
+        joins = asyncio.create_task(world.api.rank(request(NAMES[:1])))
+        await until(
+            lambda: any(
+                len(picture.wanted_by) == 2
+                for picture in [*world.turns.to_embed.held, *world.turns.to_embed.waiting()]
+            )
+        )
+        world.go.set()
+        await first
+        assert (await joins).meta.timing_ms.download == 0
+        await world.api.close()
+
+    run(scenario)
+
+
+def test_a_silent_host_is_one_request_s_opinion(images: ImageServer) -> None:
+    """It fails nothing of another request, although both want the same picture."""
+
+    async def scenario() -> None:
+        world = World(allow_private_hosts=(images.host,))
+        world.go.set()
+        url = images.url("/photo/cat?opinion")
+        source = world.source(url)
+        disappointed, patient = Job(1), Job(1)
+        for _ in range(9):
+            disappointed.asker.silent(source.host)
+        tasks = [
+            asyncio.create_task(world.pictures.embed(source, job))
+            for job in (disappointed, patient)
+        ]
+        outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        assert isinstance(outcomes[0], TimedOutError)
+        assert not isinstance(outcomes[1], BaseException)
+        alone = world.source(images.url("/photo/coffee?opinion"))
+        with pytest.raises(TimedOutError):
+            await world.pictures.embed(alone, disappointed)
+        await world.pictures.embed(alone, patient)  # nor is it remembered
+        await world.api.close()
+
+    run(scenario)
+
+
+def test_the_policy_is_asked_before_the_shared_cache() -> None:
+    """A file of somebody's command line is no picture of a service, whatever Redis knows."""
+
+    class Redis(SharedCache):
+        def __init__(self) -> None:
+            self.keys: list[str] = []
+
+        async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
+            self.keys += keys
+            return {key: Entry(np.ones(8, np.float32), time.time()) for key in keys}
+
+        async def put(self, entries: Mapping[str, Entry]) -> None:
+            self.keys += entries
+
+        async def close(self) -> None:
+            pass
+
+    async def scenario() -> None:
+        world = World()
+        world.go.set()
+        redis = Redis()
+        url = "file:/cat.jpg"
+        files = Pictures(MODEL, world.settings, world._embed, {"file:": lambda _: PHOTOS["cat"]})
+        for pictures in (files, world.pictures):
+            pictures._cache._shared = redis
+        found = files.find(url, 768)
+        assert isinstance(found, Source)
+        await files.recall([found])
+        await files.embed(found, Job(1))
+        await files.close()
+        assert redis.keys == []
+        answer = await world.api.rank(
+            RankRequest.model_validate(
+                {
+                    "query_image_url": "example:cat",
+                    "candidates": [{"auction_id": "A", "image_url": url}],
+                }
+            )
+        )
+        assert [failure.reason for failure in answer.failed] == ["url_blocked"]
         await world.api.close()
 
     run(scenario)

@@ -1,17 +1,15 @@
+"""Who waits for a picture, who begins the work on it, and who ends it."""
+
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import numpy as np
 import pytest
 
-from clip_ranker.download.hosts import Asker
+from clip_ranker.errors import EmbedFailedError, TimedOutError
 from clip_ranker.models.encoder import Embedding
-from clip_ranker.models.preprocess import Pixels
 from clip_ranker.pictures.job import Job
-from clip_ranker.pictures.single_flight import MOST_KEPT, Flight, Flights
-from clip_ranker.pictures.stage_clock import StageClock
-from clip_ranker.turns import Lane, Waitlist
+from clip_ranker.pictures.single_flight import MOST_KEPT, SharedPicture, SingleFlight
+from clip_ranker.turns import Turns
 
 VECTOR = np.ones(4, np.float32)
 
@@ -22,12 +20,14 @@ class Work:
     def __init__(self, *, begun: bool = True) -> None:
         self._has_begun = begun
         self.begun = self.finished = self.cancelled = 0
+        self.pictures: list[SharedPicture] = []
         self.go = asyncio.Event()
-        self.fails: Exception | None = None
+        self.fails: BaseException | None = None
 
-    async def __call__(self, flight: Flight) -> Embedding:
+    async def __call__(self, picture: SharedPicture) -> Embedding:
         self.begun += 1
-        flight.begun = self._has_begun
+        self.pictures.append(picture)
+        picture.begun = self._has_begun
         try:
             await self.go.wait()
         except asyncio.CancelledError:
@@ -39,76 +39,86 @@ class Work:
         return VECTOR
 
 
-def job(*, background: bool = False) -> Job:
-    lane = Lane(4, background=background)
-    return Job(lane, Asker(), StageClock(), asyncio.Semaphore(9), 768)
+class World:
+    """Pictures under way, and work on them."""
 
+    def __init__(self, *, begun: bool = True) -> None:
+        self.turns = Turns(downloads=64, decoders=2, max_batch_size=16)
+        self.flights = SingleFlight(self.turns)
+        self.work = Work(begun=begun)
 
-async def join(
-    flights: Flights,
-    key: str,
-    asks: Job,
-    work: Callable[[Flight], Coroutine[Any, Any, Embedding]],
-    *,
-    first: bool = False,
-) -> Embedding:
-    with flights.join(key, asks, work, first=first) as flight:
-        return await flight.land()
+    def join(self, key: str, job: Job, *, photo: bool = False) -> "asyncio.Task[Embedding]":
+        new = SharedPicture("host", "download")
+        return asyncio.create_task(
+            self.flights.embedding(key, job, new, self.work, photo=photo), name=key
+        )
 
 
 async def settle() -> None:
-    for _ in range(5):
+    for _ in range(9):
         await asyncio.sleep(0)
 
 
 def test_the_same_key_is_worked_on_once_and_again_later() -> None:
     async def scenario() -> None:
-        flights, work = Flights(), Work()
-        asks = job()
-        waiting = [asyncio.ensure_future(join(flights, "a", asks, work)) for _ in range(5)]
-        other = asyncio.ensure_future(join(flights, "b", asks, work))
+        world = World()
+        job = Job(9)
+        waiting = [world.join("a", job) for _ in range(5)]
+        other = world.join("b", job)
         await settle()
-        assert work.begun == 2
-        assert "a" in flights
-        work.go.set()
+        assert world.work.begun == 2
+        assert "a" in world.flights
+        world.work.go.set()
         assert all(vector is VECTOR for vector in await asyncio.gather(*waiting, other))
-        assert "a" not in flights
-        await join(flights, "a", asks, work)
-        assert work.begun == 3
+        assert "a" not in world.flights
+        await world.join("a", job)
+        assert world.work.begun == 3
 
     asyncio.run(scenario())
 
 
 def test_everyone_gets_the_failure() -> None:
     async def scenario() -> None:
-        flights, work = Flights(), Work()
-        asks = job()
-        work.fails = ValueError("broken")
-        work.go.set()
+        world = World()
+        world.work.fails = ValueError("broken")
+        world.work.go.set()
+        job = Job(9)
         found = await asyncio.gather(
-            *(join(flights, "a", asks, work) for _ in range(3)), return_exceptions=True
+            *(world.join("a", job) for _ in range(3)), return_exceptions=True
         )
         assert [type(error) for error in found] == [ValueError] * 3
-        assert work.begun == 1
+        assert world.work.begun == 1
+
+    asyncio.run(scenario())
+
+
+def test_work_that_is_cut_off_from_below_is_told_at_once() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.work.fails = asyncio.CancelledError()
+        world.work.go.set()
+        with pytest.raises(EmbedFailedError):
+            await world.join("a", Job(9))
+        assert "a" not in world.flights
 
     asyncio.run(scenario())
 
 
 def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
     async def scenario() -> None:
-        flights, work = Flights(), Work()
-        asks = job()
-        first, second = (asyncio.ensure_future(join(flights, "a", asks, work)) for _ in range(2))
+        world = World()
+        job = Job(9)
+        first, second = (world.join("a", job) for _ in range(2))
         await settle()
         first.cancel()
         await settle()
-        assert (first.cancelled(), work.cancelled) == (True, 0)
+        assert (first.cancelled(), world.work.cancelled) == (True, 0)
         second.cancel()
         await settle()
-        assert work.cancelled == 1
-        work.go.set()
-        assert await join(flights, "a", asks, work) is VECTOR  # not the cancelled flight
-        assert work.begun == 2
+        assert world.work.cancelled == 1
+        world.work.go.set()
+        assert await world.join("a", job) is VECTOR  # not the cancelled one
+        assert world.work.begun == 2
 
     asyncio.run(scenario())
 
@@ -116,88 +126,154 @@ def test_work_ends_when_the_last_one_leaves_and_not_before() -> None:
 @pytest.mark.parametrize("begun", [True, False])
 def test_what_has_begun_is_finished_after_a_deadline(begun: bool) -> None:
     async def scenario() -> None:
-        flights, work, late, other = Flights(), Work(begun=begun), job(), job()
+        world, late, other = World(begun=begun), Job(9), Job(9)
         late.late = True
-        leaving = [asyncio.ensure_future(join(flights, "a", one, work)) for one in (late, other)]
+        leaving = [world.join("a", job) for job in (late, other)]
         await settle()
         for one in leaving:  # the last to leave is not late
             one.cancel()
             await settle()
-        work.go.set()
+        if begun:  # behind everything else
+            assert not world.work.pictures[0].live
+        world.work.go.set()
         await settle()
-        assert (work.finished, work.cancelled) == ((1, 0) if begun else (0, 1))
-        assert "a" not in flights
+        assert (world.work.finished, world.work.cancelled) == ((1, 0) if begun else (0, 1))
+        assert "a" not in world.flights
+
+    asyncio.run(scenario())
+
+
+def test_who_joins_what_was_left_brings_it_to_the_front_again() -> None:
+    async def scenario() -> None:
+        world, late = World(), Job(9)
+        late.late = True
+        left = world.join("a", late)
+        await settle()
+        left.cancel()
+        await settle()
+        again = world.join("a", Job(9))
+        await settle()
+        assert world.work.pictures[0].live
+        world.work.go.set()
+        assert await again is VECTOR
+        assert world.work.begun == 1
 
     asyncio.run(scenario())
 
 
 def test_only_so_many_are_finished_that_nobody_waits_for() -> None:
     async def scenario() -> None:
-        flights, work, late = Flights(), Work(), job()
+        world, late = World(), Job(9)
         late.late = True
-        leaving = [
-            asyncio.ensure_future(join(flights, str(n), late, work)) for n in range(MOST_KEPT + 9)
-        ]
+        leaving = [world.join(str(n), late) for n in range(MOST_KEPT + 9)]
         await settle()
         for one in leaving:
             one.cancel()
         await settle()
-        assert work.cancelled == 9
-        again = asyncio.ensure_future(join(flights, "0", job(), work))  # leaves room for one
-        one_more = asyncio.ensure_future(join(flights, "new", late, work))
+        assert world.work.cancelled == 9
+        again = world.join("0", Job(9))  # leaves room for one
+        await settle()
+        one_more = world.join("new", late)
         await settle()
         one_more.cancel()
-        work.go.set()
+        world.work.go.set()
         await again
         await settle()
-        assert (work.begun, work.finished) == (MOST_KEPT + 10, MOST_KEPT + 1)
+        assert (world.work.begun, world.work.finished) == (MOST_KEPT + 10, MOST_KEPT + 1)
+
+    asyncio.run(scenario())
+
+
+def test_a_big_body_that_nobody_waits_for_is_not_kept() -> None:
+    async def scenario() -> None:
+        world, late = World(), Job(9)
+        late.late = True
+        leaving = world.join("a", late)
+        await settle()
+        async with world.turns.big_bodies.hold(world.work.pictures[0]):
+            leaving.cancel()
+            await settle()
+        assert world.work.cancelled == 1
+
+    asyncio.run(scenario())
+
+
+def test_what_is_left_behind_holds_no_place_against_others() -> None:
+    """Downloads wait for decoding in their places: what nobody waits for must not fill these."""
+
+    async def scenario() -> None:
+        turns = Turns(downloads=4, decoders=2, max_batch_size=16)
+        flights, go, held = SingleFlight(turns), asyncio.Event(), []
+
+        async def work(picture: SharedPicture) -> Embedding:
+            async with turns.downloads.hold(picture):
+                picture.begun = True
+                held.append(picture)
+                await go.wait()
+            return VECTOR
+
+        def join(key: str, job: Job) -> "asyncio.Task[Embedding]":
+            new = SharedPicture("host", "download")
+            return asyncio.create_task(flights.embedding(key, job, new, work))
+
+        late = Job(50)
+        late.late = True
+        leaving = [join(str(n), late) for n in range(3)]
+        await settle()
+        assert len(held) == 3
+        for one in leaving:
+            one.cancel()
+        await settle()
+        live = [join(f"live {n}", Job(50)) for n in range(3)]
+        await settle()
+        assert len(held) == 3 + 3
+        go.set()
+        await asyncio.gather(*live)
+        await flights.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_request_may_give_up_and_the_others_go_on() -> None:
+    async def scenario() -> None:
+        world, gives_up, patient = World(), Job(9), Job(9)
+        told, waiting = world.join("a", gives_up), world.join("a", patient)
+        await settle()
+        world.work.pictures[0].settle(TimedOutError("silent"), only=gives_up)
+        with pytest.raises(TimedOutError):
+            await told
+        world.work.go.set()
+        assert await waiting is VECTOR
+
+    asyncio.run(scenario())
+
+
+def test_a_stage_is_on_the_clock_of_all_who_wait() -> None:
+    async def scenario() -> None:
+        world, first, joins = World(), Job(9), Job(9)
+        waiting = [world.join("a", first)]
+        await settle()
+        picture = world.work.pictures[0]
+        picture.enter("embed")
+        waiting.append(world.join("a", joins))
+        await settle()
+        world.work.go.set()
+        await asyncio.gather(*waiting)
+        assert first.clock.spent_ms("download") > 0
+        assert joins.clock.spent_ms("download") == 0
+        assert joins.clock.spent_ms("embed") > 0
 
     asyncio.run(scenario())
 
 
 def test_closing_leaves_no_task_behind() -> None:
     async def scenario() -> None:
-        flights, work = Flights(), Work()
-        asks = job()
-        waiting = asyncio.ensure_future(join(flights, "a", asks, work))
+        world = World()
+        waiting = world.join("a", Job(9))
         await settle()
-        await flights.close()
-        with pytest.raises(asyncio.CancelledError):
+        await world.flights.close()
+        with pytest.raises(EmbedFailedError):
             await waiting
         assert asyncio.all_tasks() == {asyncio.current_task()}
-
-    asyncio.run(scenario())
-
-
-@pytest.mark.parametrize("background", [True, False])
-def test_what_another_asked_for_first_waits_in_the_lanes_of_both(background: bool) -> None:
-    async def scenario() -> None:
-        decoding: Waitlist[str, Pixels] = Waitlist(lambda: None)
-        embedding: Waitlist[Pixels, Embedding] = Waitlist(lambda: None)
-        crowd, asks = job(background=background), job()
-        pixels = np.zeros((2, 2, 3), np.uint8)
-
-        async def work(flight: Flight) -> Embedding:
-            return await flight.stand_in(embedding, await flight.stand_in(decoding, "file"))
-
-        flights = Flights()
-        waiting = [asyncio.ensure_future(join(flights, key, crowd, work)) for key in "abc"]
-        await settle()
-        waiting.append(asyncio.ensure_future(join(flights, "c", asks, work, first=True)))
-        await settle()
-        stages: tuple[tuple[Waitlist[Any, Any], Any], ...] = (
-            (decoding, pixels),
-            (embedding, VECTOR),
-        )
-        for waitlist, result in stages:
-            # Of its own lane although that has no room: it is the first there.
-            ((lane, one),) = waitlist.take(9, lambda _: 0)
-            assert lane is asks.lane
-            one.settle(result)
-            await settle()
-        assert await waiting[2] is VECTOR
-        assert await waiting[3] is VECTOR
-        await flights.close()
-        await asyncio.gather(*waiting, return_exceptions=True)
 
     asyncio.run(scenario())

@@ -116,7 +116,7 @@ export interface PrefetchResponse {
   accepted: number;
   /** In the cache or the queue already. */
   known: number;
-  /** Not taken: too many are waiting, or it failed a few seconds ago. */
+  /** Not taken: too many are waiting, it is blocked, or failed a few seconds ago. */
   refused: number;
 }
 

@@ -1,0 +1,185 @@
+"""Fair queue: round robin over requests, photos first, what nobody waits for last.
+
+A picture that several requests want stands in the line of each, counts once, and is taken by the
+first of them whose turn it is.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+Work = TypeVar("Work")
+
+
+class Request:
+    """One request as the queues see it.
+
+    Args:
+        max_concurrency: pictures it may download and decode at once.
+        early: it begins with small calls of the model, so that its first result is there soon.
+        background: nobody waits for it.
+
+    Attributes:
+        background: likewise; also once its deadline has passed.
+        embedded: pictures it has had in calls so far.
+    """
+
+    def __init__(
+        self, max_concurrency: int, *, early: bool = False, background: bool = False
+    ) -> None:
+        self.max_concurrency = max_concurrency
+        self.early = early
+        self.background = background
+        self.embedded = 0
+
+
+class Picture:
+    """One picture as the queues see it.
+
+    Args:
+        host: it is downloaded from.
+
+    Attributes:
+        wanted_by: requests, and how often each wants it.
+        photo_of: requests whose photo it is: it goes before all else.
+    """
+
+    def __init__(self, host: str = "") -> None:
+        self.host = host
+        self.wanted_by: Counter[Request] = Counter()
+        self.photo_of: set[Request] = set()
+        self.queue: FairQueue[Any] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether somebody waits for it."""
+        return any(not request.background for request in self.wanted_by)
+
+    def want(self, request: Request, *, photo: bool = False) -> None:
+        """The request wants it, once more perhaps."""
+        self.wanted_by[request] += 1
+        if photo:
+            self.photo_of.add(request)
+        if self.queue is not None:
+            self.queue.stand(request, self)
+
+    def unwant(self, request: Request) -> None:
+        """The request wants it once less."""
+        self.wanted_by[request] -= 1
+        if self.wanted_by[request] <= 0:
+            del self.wanted_by[request]
+            self.photo_of.discard(request)
+            if self.queue is not None:
+                self.queue.leave(request, self)
+
+
+class FairQueue(Generic[Work]):
+    """What waits for a resource, and what holds it.
+
+    The turn is that of the request that holds least, then of the one whose last turn is longest
+    ago; among its pictures, of one from the host that holds least, then of the oldest.
+
+    Args:
+        may: whether a request may have one more at the moment; not asked for photos.
+        most_of_a_host: pictures of one host that may hold the resource at once.
+
+    Attributes:
+        held: pictures that hold the resource, each with the request on whose turn it took it.
+        held_by: how many of them are each request's.
+    """
+
+    def __init__(
+        self, may: Callable[[Request], bool] = lambda _: True, *, most_of_a_host: int | None = None
+    ) -> None:
+        self.held: dict[Picture, Request] = {}
+        self.held_by: Counter[Request] = Counter()
+        self._may = may
+        self._most_of_a_host = most_of_a_host
+        self._waiting: dict[Picture, Work] = {}
+        self._lines: OrderedDict[Request, OrderedDict[Picture, None]] = OrderedDict()
+
+    def waiting(self) -> list[Picture]:
+        """All that waits, each picture once."""
+        return list(self._waiting)
+
+    def waiting_for(self, request: Request) -> int:
+        """How many pictures of this request wait."""
+        return len(self._lines.get(request, ()))
+
+    def put(self, picture: Picture, work: Work) -> None:
+        """Puts a picture into the lines of all who want it.
+
+        Args:
+            picture: one that waits nowhere else.
+            work: comes back when it is taken.
+        """
+        self._waiting[picture] = work
+        picture.queue = self
+        for request in picture.wanted_by:
+            self.stand(request, picture)
+
+    def stand(self, request: Request, picture: Picture) -> None:
+        """This request wants a picture that waits here."""
+        line = self._lines.setdefault(request, OrderedDict())
+        line[picture] = None
+        if request in picture.photo_of:
+            line.move_to_end(picture, last=False)
+
+    def leave(self, request: Request, picture: Picture) -> None:
+        """This request does not want it any more."""
+        line = self._lines[request]
+        del line[picture]
+        if not line:
+            del self._lines[request]
+
+    def take(self, *, background: bool = False) -> tuple[Picture, Work] | None:
+        """Takes what is next; it holds the resource until ``release``.
+
+        Args:
+            background: of what nobody waits for, instead of what somebody does.
+        """
+        requests = [one for one in self._lines if one.background is background]
+        hosts = Counter(picture.host for picture in self.held if background or picture.live)
+        for request in sorted(requests, key=self._rank):
+            picture = self._first(request, hosts)
+            if picture is not None:
+                self.held[picture] = request
+                self.held_by[request] += 1
+                self._lines.move_to_end(request)
+                return picture, self._remove(picture)
+        return None
+
+    def release(self, picture: Picture) -> None:
+        """The picture neither waits nor holds any more, whichever it did."""
+        if picture in self._waiting:
+            self._remove(picture)
+        elif picture in self.held:
+            self.held_by -= Counter([self.held.pop(picture)])  # forgets who holds none
+
+    def drain(self) -> list[Work]:
+        """Takes all that waits, out of turn; none of it holds the resource."""
+        return [self._remove(picture) for picture in self.waiting()]
+
+    def _rank(self, request: Request) -> tuple[bool, int]:
+        return not self._is_photo(request), self.held_by[request]
+
+    def _is_photo(self, request: Request) -> bool:
+        return request in next(iter(self._lines[request])).photo_of
+
+    def _first(self, request: Request, hosts: Counter[str]) -> Picture | None:
+        line = self._lines[request]
+        if self._is_photo(request):
+            return next(iter(line))
+        if not self._may(request):
+            return None
+        most = self._most_of_a_host
+        if most is None:
+            return next(iter(line))
+        open_to_it = (picture for picture in line if hosts[picture.host] < most)
+        return min(open_to_it, key=lambda picture: hosts[picture.host], default=None)
+
+    def _remove(self, picture: Picture) -> Work:
+        for request in picture.wanted_by:
+            self.leave(request, picture)
+        picture.queue = None
+        return self._waiting.pop(picture)

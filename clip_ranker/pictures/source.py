@@ -1,0 +1,53 @@
+"""Where a picture comes from, and the key of its embedding."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import httpx
+
+from clip_ranker.download.url_policy import host_of
+from clip_ranker.models.store import StoredModel
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a picture comes from.
+
+    Attributes:
+        key: of its embedding; differs whenever that would.
+        content: URL to download from, or what reads its file, or the file itself.
+        image_resize_px: longest side before the model's own resize.
+    """
+
+    key: str
+    content: httpx.URL | Callable[[], bytes] | bytes
+    image_resize_px: int
+
+    @property
+    def host(self) -> str:
+        """It is downloaded from."""
+        return host_of(self.content) if isinstance(self.content, httpx.URL) else ""
+
+
+class Keys:
+    """Makes keys of embeddings.
+
+    Args:
+        model: its name, weights and preprocessing go into every key.
+    """
+
+    def __init__(self, model: StoredModel) -> None:
+        self._model = repr((model.name, model.digest, model.preprocess)).encode()
+
+    def of_url(self, url: str, image_resize_px: int) -> str:
+        """Key of the picture behind a URL."""
+        return self._digest(b"url", url.encode("utf-8", "surrogatepass"), image_resize_px)
+
+    def of_bytes(self, data: bytes, image_resize_px: int) -> str:
+        """Key of a picture file."""
+        return self._digest(b"bytes", hashlib.sha256(data).digest(), image_resize_px)
+
+    def _digest(self, kind: bytes, picture: bytes, image_resize_px: int) -> str:
+        parts = (self._model, kind, str(image_resize_px).encode(), picture)
+        return hashlib.sha256(b"\0".join(parts)).hexdigest()
