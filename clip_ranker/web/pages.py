@@ -1,4 +1,4 @@
-"""The pages for people: ``/demo`` to try the service, ``/docs`` to read its API. All files ours."""
+"""What is only read: ``/demo`` to try the service, ``/docs`` to read its API, ``/metrics``."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path

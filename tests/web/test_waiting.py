@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -41,7 +42,7 @@ def test_a_long_request_is_not_cut_off_with_uvloop_and_httptools_or_without(
     limits = {"CLIP_UPLOAD_TIMEOUT_S": "2", "CLIP_DOWNLOAD_TIMEOUT_S": "60"}
     limits |= {"CLIP_MAX_CONNECTIONS": "1", "CLIP_HEAD_TIMEOUT_S": "1"}  # of before: of no effect
     plain, fast = serve(**limits), serve(**limits, PYTHONPATH=str(fast_server))
-    assert not loads_uvloop(plain)
+    assert loads_uvloop(plain) == bool(find_spec("uvloop"))
     assert loads_uvloop(fast)
 
     def ask(service: Service, path: str) -> str:
