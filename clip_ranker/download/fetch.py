@@ -90,8 +90,7 @@ class Fetcher:
                 ``answer.BIG_BODY_BYTES``; once an attempt, and never after the end of ``fetch``.
 
         Raises:
-            UrlBlockedError: what it redirects to, or an address of its host, is not downloaded
-                from.
+            UrlBlockedError: its host, or what it redirects to, is unknown, private or not allowed.
             DownloadFailedError: no usable answer.
             TimedOutError: no complete answer in time, twice.
             TooLargeError: the body is over the limit.

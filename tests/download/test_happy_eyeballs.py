@@ -10,6 +10,7 @@ import anyio
 import httpcore
 import pytest
 
+from clip_ranker.download import hosts
 from clip_ranker.download.addresses import IPAddress
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.download.happy_eyeballs import first_to_connect
@@ -32,20 +33,43 @@ def server() -> Iterator[RawServer]:
         yield server
 
 
-def test_addresses_that_swallow_packets_leave_time_for_the_last(server: RawServer) -> None:
+def fetch(server: RawServer, names: list[str], *, times: int, timeout_s: float) -> list[object]:
+    """What becomes of so many downloads, one after the other, from a host of these addresses."""
+
     async def resolve(_: str, __: int) -> list[str]:
-        return [*SWALLOWING, "127.0.0.1"]
+        return names
 
-    async def scenario() -> bytes:
-        settings = Settings(allow_private_hosts=(f"a.test:{server.port}",), download_timeout_s=6)
+    async def scenario() -> list[object]:
+        settings = Settings(
+            allow_private_hosts=(f"a.test:{server.port}",), download_timeout_s=timeout_s
+        )
         fetcher = Fetcher(settings, resolve=resolve)
-        try:
-            return await fetcher.fetch(fetcher.check(f"http://a.test:{server.port}/"))
-        finally:
-            await fetcher.close()
+        url = fetcher.check(f"http://a.test:{server.port}/")
+        ends: list[object] = []
+        for _ in range(times):
+            ends += await asyncio.gather(fetcher.fetch(url), return_exceptions=True)
+        await fetcher.close()
+        return ends
 
-    assert asyncio.run(scenario()) == b"picture"
+    return asyncio.run(scenario())
+
+
+def test_addresses_that_swallow_packets_leave_time_for_the_last(server: RawServer) -> None:
+    names = [*SWALLOWING, "127.0.0.1"]
+    assert fetch(server, names, times=1, timeout_s=6) == [b"picture"]
     assert server.accepted == 1
+
+
+def test_a_host_that_swallows_packets_is_dead_after_a_few_attempts(
+    server: RawServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hosts, "PATIENCE_S", 0.1)
+    ends = fetch(server, SWALLOWING, times=3, timeout_s=0.8)
+    assert [str(end) for end in ends] == [
+        "no complete answer within 0.8 s",  # and a retry
+        "could not connect",  # after the third attempt
+        "could not connect",
+    ]
 
 
 class Stream(httpcore.AsyncNetworkStream):
