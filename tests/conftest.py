@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import stores
 
@@ -20,6 +21,10 @@ os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import Service
+
+# A slow machine is no failure: by default an example that takes 200 ms is one.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 IMPORTS = {
     "tiny": ["--model", "tests/models/tiny.json", "--weights", "random", "--name", "tiny"],
