@@ -35,7 +35,7 @@ class Pictures:
     def __init__(self, model: StoredModel, settings: Settings, batcher: Batcher) -> None:
         self._batcher = batcher
         self._fetcher = Fetcher(settings)
-        threads = settings.decode_threads or processors.available()
+        threads = settings.decode_threads or min(processors.available(), 4)
         self._decoder = Decoder(threads, batcher)
         self._pool = pool.Decoder(
             model.preprocess, processes=threads, max_pixels=settings.max_pixels

@@ -10,8 +10,8 @@ import numpy as np
 from prometheus_client import REGISTRY
 
 from clip_ranker import examples
-from clip_ranker.decode import images
-from clip_ranker.decode.pixel_budget import PixelBudget
+from clip_ranker.decode.geometry import fit, to_pixels
+from clip_ranker.decode.images import decode
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.errors import DeadlineError
 from clip_ranker.models.encoder import Embedding
@@ -68,13 +68,7 @@ class World:
 
 
 def _pixels(url: str) -> Pixels:
-    return images.prepare(
-        examples.read(url),
-        preprocess=PREPROCESS,
-        image_resize_px=768,
-        max_pixels=10**8,
-        budget=PixelBudget(10**8),
-    )
+    return to_pixels(fit(decode(examples.read(url), max_pixels=10**8), 768), PREPROCESS)
 
 
 def request(names: list[str], **more: Any) -> RankRequest:
