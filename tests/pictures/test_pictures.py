@@ -136,6 +136,7 @@ def test_what_is_prefetched_goes_behind_a_rank_until_the_rank_asks_for_it() -> N
 def test_what_a_deadline_leaves_behind_goes_behind_everything_else() -> None:
     async def scenario() -> None:
         world = World()
+        await world.pictures._pool(PHOTOS["cat"], 768)  # its processes have started
         late = Ranking(request(NAMES[:6], deadline_ms=300), world.pictures, timeout_s=60)
         try:
             async with late:
