@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime as ort
 
 from bench.settings import BATCH, THREADS
-from clip_ranker.decode import images
-from clip_ranker.decode.pixel_budget import PixelBudget
+from clip_ranker.decode.geometry import fit, to_pixels
+from clip_ranker.decode.images import decode
 from clip_ranker.models import store
 
 MOST = 64
@@ -29,13 +29,7 @@ def main(graph: str, model: str, folder: str) -> None:
     files = sorted(Path(folder).glob("*.jpg"))[:MOST]
     preprocess = store.load(model).preprocess
     pixels = [
-        images.prepare(
-            path.read_bytes(),
-            preprocess=preprocess,
-            image_resize_px=768,
-            max_pixels=10**8,
-            budget=PixelBudget(10**8),
-        )
+        to_pixels(fit(decode(path.read_bytes(), max_pixels=10**8), 768), preprocess)
         for path in files
     ]
     normalised = (np.stack(pixels) / 255 - preprocess.mean) / preprocess.std

@@ -39,7 +39,11 @@ class Settings(BaseSettings):
         0, ge=0, le=256, description="threads of ONNX Runtime; 0 = one a processor it may use"
     )
     decode_threads: int = Field(
-        0, ge=0, le=256, description="threads that decode pictures; 0 = one a processor it may use"
+        0,
+        ge=0,
+        le=256,
+        description="processes that decode pictures, 21 MB each; 0 = one a processor it may use, "
+        "4 at most",
     )
     embed_timeout_s: float = Field(
         10,

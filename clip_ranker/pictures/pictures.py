@@ -22,6 +22,8 @@ from clip_ranker.pictures.stage_clock import Stage
 from clip_ranker.settings import Settings
 from clip_ranker.turns import Turns
 
+MOST_DECODERS = 4
+"""Unless the settings say more: each takes memory, and the model takes most of the time."""
 Read = Callable[[str], bytes]
 EXAMPLES: Mapping[str, Read] = {examples.SCHEME: examples.read}
 
@@ -43,7 +45,7 @@ class Pictures:
         embed: Embed,
         readers: Mapping[str, Read] = EXAMPLES,
     ) -> None:
-        decoders = settings.decode_threads or processors.available()
+        decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
         self.turns = Turns(
             downloads=settings.max_downloads,
             decoders=decoders,
