@@ -61,7 +61,7 @@ class Picture:
         if photo:
             self.photo_of.add(request)
         if self.queue is not None:
-            self.queue.stand(request, self)
+            self.queue.join(request, self)
 
     def unwant(self, request: Request) -> None:
         """The request wants it once less."""
@@ -116,10 +116,13 @@ class FairQueue(Generic[Work]):
         self._waiting[picture] = work
         picture.queue = self
         for request in picture.wanted_by:
-            self.stand(request, picture)
+            self._stand(request, picture)
 
-    def stand(self, request: Request, picture: Picture) -> None:
-        """This request wants a picture that waits here."""
+    def join(self, request: Request, picture: Picture) -> None:
+        """One more request wants a picture that waits here."""
+        self._stand(request, picture)
+
+    def _stand(self, request: Request, picture: Picture) -> None:
         line = self._lines.setdefault(request, OrderedDict())
         line[picture] = None
         if request in picture.photo_of:

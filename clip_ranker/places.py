@@ -42,6 +42,11 @@ class Places(FairQueue[asyncio.Future[None]]):
             self.release(picture)
             self.hand_out()
 
+    def join(self, request: Request, picture: Picture) -> None:
+        """One more request wants a picture that waits here; it may have its turn by that."""
+        super().join(request, picture)
+        self.hand_out()
+
     def hand_out(self) -> None:
         """Gives free places to whom they are due; to be called when a quota has changed."""
         self._give(lambda: sum(picture.live for picture in self.held), background=False)

@@ -139,7 +139,7 @@ def test_a_rank_takes_over_what_a_prefetch_has_begun(patient: Service, images: I
         answer = pool.submit(patient.ranked, query=CAT, candidates=urls)
         # The prefetch takes few places: the rest of them come for the rank.
         wait_until(lambda: images.hits["/held/cat"] == hits + 6, patient.log)
-    assert answer.result()["meta"]["succeeded"] == 6
+    assert answer.result()["meta"]["succeeded"] == 6, answer.result()
     assert images.hits["/held/cat"] == hits + 6
 
 
