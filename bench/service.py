@@ -3,7 +3,6 @@
 import contextlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import httpx
 import psutil
 
 from bench.settings import CONCURRENCY, OURS, Tree
+from tests.running import free_port
 
 START_S = 120
 POLL_S = 0.02
@@ -29,7 +29,7 @@ class Service:
     """
 
     def __init__(self, *command: str, tree: Tree = OURS, **settings: str) -> None:
-        port = _free_port()
+        port = free_port()
         self.client = httpx.Client(
             base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False
         )
@@ -124,9 +124,3 @@ def _body(query: str, urls: list[str]) -> dict:
         "max_concurrency": CONCURRENCY,
         "top_k": max(1, len(urls)),
     }
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import random
 import re
 import signal
 import socket
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -135,8 +137,13 @@ def wait_until(holds: Callable[[], bool], saw: Callable[[], object] = str) -> No
 
 
 def free_port() -> int:
-    """A port of loopback on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nobody listens now.
+
+    Below those that the kernel gives to outgoing connections, one of which could take it before
+    the service does.
+    """
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_768)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("", port))
+            return port

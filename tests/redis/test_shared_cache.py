@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +21,7 @@ from clip_ranker.pictures.shared_cache import (
 )
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
-from tests.running import HANGS_S, Service, wait_until
+from tests.running import HANGS_S, Service, free_port, wait_until
 
 CAT = PHOTOS["cat"]
 DIM = 8
@@ -32,9 +31,7 @@ class Redis:
     """A redis-server of our own."""
 
     def __init__(self) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.client = redis.Redis(port=self.port)
 
