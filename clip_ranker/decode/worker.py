@@ -7,6 +7,7 @@ ends when that is closed, so with the one that started it. Imports as little as 
 import resource
 import signal
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -53,15 +54,13 @@ def main() -> None:
     """Answers until standard input is closed."""
     connection: Connection[bytes, Request] = Connection(sys.stdin.fileno())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    connection.send_bytes(b"")  # ready
-    while True:
-        try:
+    with suppress(EOFError, ConnectionError):
+        connection.send_bytes(b"")  # ready
+        while True:
             answer = _answer(connection.recv())
-        except EOFError:
-            return
-        _limit_seconds(0)
-        _limit_memory(resource.RLIM_INFINITY)
-        connection.send_bytes(answer)
+            _limit_seconds(0)
+            _limit_memory(sys.maxsize)
+            connection.send_bytes(answer)
 
 
 def _answer(request: Request) -> bytes:
@@ -83,7 +82,9 @@ def _answer(request: Request) -> bytes:
 
 def _limit_memory(most_bytes: int) -> None:
     if sys.platform == "linux":  # macOS keeps no such limit
-        resource.setrlimit(resource.RLIMIT_DATA, (most_bytes, resource.RLIM_INFINITY))
+        _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+        most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (most, hard))
 
 
 def _limit_seconds(processor_s: float) -> None:

@@ -226,6 +226,19 @@ def test_a_process_has_one_socket_and_no_secrets(
         asyncio.run(decoder.close())
 
 
+@linux
+def test_a_limit_from_outside_stays() -> None:
+    limited = f"import resource\nresource.setrlimit(resource.RLIMIT_DATA, (10**9, 10**9))\n{PARENT}"
+    parent = subprocess.Popen(
+        [sys.executable, "-c", limited], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    with parent:
+        parent.stdin.write(PHOTOS["cat"])
+        parent.stdin.close()
+        assert parent.stdout.readline() == b"decoded\n"
+        parent.kill()
+
+
 def test_a_process_imports_little() -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import {worker.__name__}, sys; print(*sys.modules)"],
