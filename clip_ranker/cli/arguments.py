@@ -1,15 +1,13 @@
 """What may stand on the command line."""
 
 import argparse
-import os
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from clip_ranker import __version__
 
 ABOUT = "Ranks listings by the likeness of their thumbnails to a photo."
-RANK = """\
-Ranks listings by the likeness of their thumbnails to a photo.
+ARGUMENTS = """\
 
 PHOTO     a picture file, the URL of one, or example:NAME
 LISTINGS  a JSON file with a list of {"auction_id", "image_url", "title"} (the last one optional),
@@ -38,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
     rank = commands.add_parser(
         "rank",
         help="rank listings, or a folder of pictures; `rank --help` tells how",
-        description=RANK,
+        description=f"{ABOUT}\n{ARGUMENTS}",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,33 +48,31 @@ def parser() -> argparse.ArgumentParser:
     )
     rank.add_argument("--json", action="store_true", help="print the answer as JSON")
     rank.add_argument("--html", type=Path, metavar="FILE", help="write a self-contained page too")
-    rank.add_argument("--top-k", type=_between(1, 10**9), metavar="N", help="show N at most")
+    rank.add_argument(
+        "--top-k", type=partial(_between, 1, 10**9), metavar="N", help="show N at most"
+    )
     rank.add_argument(
         "--max-concurrency",
-        type=_between(1, 50),
+        type=partial(_between, 1, 50),
         default=10,
         metavar="N",
         help="download N at once, 1 to 50 (default: 10)",
     )
     rank.add_argument(
         "--image-resize",
-        type=_between(224, 2048),
+        type=partial(_between, 224, 2048),
         default=768,
         metavar="PX",
         help="longest side before the model's own resize, 224 to 2048 (default: 768)",
     )
-    rank.set_defaults(key=os.environ.get("CLIP_API_KEY"))
     return top
 
 
-def _between(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
-        return value
-
-    return number
+def _between(least: int, most: int, text: str) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number") from None
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+    return value

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import TypeAdapter, ValidationError
 
 from clip_ranker.errors import ClipRankerError, DownloadFailedError
+from clip_ranker.pictures.pictures import EXAMPLES
 from clip_ranker.rank.schema import Candidate
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
@@ -53,32 +54,18 @@ def read_picture(url: str) -> bytes:
         raise DownloadFailedError(f"cannot be read: {error.strerror}") from error
 
 
+READERS = {**EXAMPLES, FILE: read_picture}
+"""What reads a URL that is no download, by its scheme."""
+
+
 def read_listings(path: Path) -> list[Candidate]:
     """Candidates out of a JSON file, or one of each picture in a folder.
 
     Raises:
         CliError: what is wrong with the file, and with which listing in it.
     """
-    return _folder(path) if path.is_dir() else _file(path)
-
-
-def _folder(path: Path) -> list[Candidate]:
-    pictures = sorted(
-        file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
-    if not pictures:
-        raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
-    return [
-        Candidate(
-            auction_id=picture.name.encode(errors="replace").decode()[:256],  # may be no UTF-8
-            image_url=FILE + quote(os.fsencode(picture)),
-            title=None,
-        )
-        for picture in pictures
-    ]
-
-
-def _file(path: Path) -> list[Candidate]:
+    if path.is_dir():
+        return _folder(path)
     try:
         listings = json.loads(path.read_bytes())
     except OSError as error:
@@ -100,3 +87,19 @@ def _file(path: Path) -> list[Candidate]:
     if any(candidate.image_url.startswith(FILE) for candidate in candidates):
         raise CliError(f"LISTINGS: {path}: give a folder of pictures instead of {FILE} URLs")
     return candidates
+
+
+def _folder(path: Path) -> list[Candidate]:
+    pictures = sorted(
+        file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
+    )
+    if not pictures:
+        raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
+    return [
+        Candidate(
+            auction_id=picture.name.encode(errors="replace").decode()[:256],  # may be no UTF-8
+            image_url=FILE + quote(os.fsencode(picture)),
+            title=None,
+        )
+        for picture in pictures
+    ]

@@ -1,6 +1,7 @@
 """Has a running service rank."""
 
 import json
+import os
 import re
 from collections.abc import Iterator
 
@@ -16,16 +17,16 @@ EVENT_TIMEOUT_S = 90
 KEY = re.compile(r"[\x21-\x7e]+")
 PATH = "/rank/stream"
 NO_RANKER = "what answers there is no clip-ranker"
-CUT = "the service stopped in the middle of its answer, try again"
 
 
-def rank(request: RankRequest, advance: Advance, *, url: str, key: str | None) -> RankResponse:
+def rank(request: RankRequest, advance: Advance, *, url: str) -> RankResponse:
     """The service's answer, with ``advance`` called for each listing as it is done.
 
     Raises:
         CliError: the service cannot be reached, or says no.
-        UsageError: no header takes the key.
+        UsageError: no header takes the key in ``CLIP_API_KEY``.
     """
+    key = os.environ.get("CLIP_API_KEY")
     if key and not KEY.fullmatch(key):
         # Never quoted: what a person sees ends up in logs and bug reports.
         raise UsageError("CLIP_API_KEY: a key is made of ASCII characters without spaces")
@@ -33,9 +34,8 @@ def rank(request: RankRequest, advance: Advance, *, url: str, key: str | None) -
     timeout = httpx.Timeout(EVENT_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     body = request.model_dump(mode="json", exclude_none=True)
     try:
-        with httpx.stream(
-            "POST", f"{url.rstrip('/')}{PATH}", json=body, headers=headers, timeout=timeout
-        ) as response:
+        asked = url.rstrip("/") + PATH
+        with httpx.stream("POST", asked, json=body, headers=headers, timeout=timeout) as response:
             if response.status_code != httpx.codes.OK:
                 raise CliError(_refusal(response))
             return _last(response.iter_lines(), advance)
@@ -43,38 +43,29 @@ def rank(request: RankRequest, advance: Advance, *, url: str, key: str | None) -
         raise CliError(f"--url: {url} is not a URL that can be asked: {error}") from error
     except httpx.RequestError as error:
         raise CliError(f"the service at {url} cannot be reached: {error}") from error
+    except ValidationError as error:
+        field = ".".join(map(str, error.errors()[0]["loc"])) or "answer"
+        raise CliError(f"the service answers in a form of another version: {field}") from error
 
 
 def _last(lines: Iterator[str], advance: Advance) -> RankResponse:
     for line in lines:
-        match _event(line):
+        try:
+            event = json.loads(line)
+        except ValueError:
+            if line.startswith("{"):
+                break
+            event = None
+        match event:
             case {"type": "answer", "answer": answer}:
-                return _answer(answer)
+                return RankResponse.model_validate(answer)
             case {"type": "error", "error": said}:
                 raise CliError(f"the service says: {said}")
             case {"type": "scored" | "failed"}:
                 advance()
             case _:
                 raise CliError(f"{NO_RANKER} (its answer begins with {line[:40]!r})")
-    raise CliError(CUT)
-
-
-def _event(line: str) -> object:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        if line.startswith("{"):
-            raise CliError(CUT) from error
-        return None
-
-
-def _answer(answer: object) -> RankResponse:
-    try:
-        return RankResponse.model_validate(answer)
-    except ValidationError as error:
-        fault = error.errors()[0]
-        field = ".".join(map(str, fault["loc"])) or "answer"
-        raise CliError(f"the service answers in a form of another version: {field}") from error
+    raise CliError("the service stopped in the middle of its answer, try again")
 
 
 def _refusal(response: httpx.Response) -> str:
