@@ -48,8 +48,12 @@ def main() -> int:
     with subprocess.Popen(serve, env=environment) as service:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with suppress(KeyboardInterrupt):
-            if _wait(service):
-                print(READY.format(url=URL, model=model), flush=True)
+            while service.poll() is None:
+                with suppress(httpx.HTTPError):
+                    httpx.get(f"{URL}/healthz", trust_env=False).raise_for_status()
+                    print(READY.format(url=URL, model=model), flush=True)
+                    break
+                time.sleep(0.25)
             return service.wait()
         service.terminate()  # Ctrl-C reaches it by itself, kill does not
         return service.wait()
@@ -76,16 +80,6 @@ def _stored(name: str, *arguments: str) -> bool:
         command = [sys.executable, "import_model.py", *arguments]
         return subprocess.run(command, check=False).returncode == 0
     return True
-
-
-def _wait(service: subprocess.Popen[bytes]) -> bool:
-    """True once /healthz says ok, False when the service ended before."""
-    while service.poll() is None:
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"{URL}/healthz", trust_env=False).status_code == httpx.codes.OK:
-                return True
-        time.sleep(0.25)
-    return False
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from string import Template
 
 from PIL import Image
 
-from clip_ranker.cli.inputs import READERS
-from clip_ranker.cli.show import entries
+from clip_ranker.cli.rankers import READERS
 from clip_ranker.decode import images
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.errors import CandidateError
@@ -28,8 +27,9 @@ async def sheet(request: RankRequest, answer: RankResponse, listings: list[Candi
     The ids in ``answer`` are positions in ``listings``.
     """
     photo = request.query_image_url or base64.b64decode(request.query_image_base64 or "")
-    shown = [listings[int(entry.auction_id)] for entry in entries(answer)]
-    sources = {photo, *(listing.image_url for listing in shown)}
+    lines = {int(r.auction_id): f"{r.rank}. <b>{r.score:.4f}</b>" for r in answer.results}
+    lines |= {int(f.auction_id): escape(f"{f.reason}: {f.detail}") for f in answer.failed}
+    sources = {photo, *(listings[place].image_url for place in lines)}
     fetcher = Fetcher(get_settings())
     at_once = asyncio.Semaphore(request.max_concurrency)
     try:
@@ -37,12 +37,10 @@ async def sheet(request: RankRequest, answer: RankResponse, listings: list[Candi
     finally:
         await fetcher.close()
     pictures = dict(zip(sources, small, strict=True))
-    lines = [f"{result.rank}. <b>{result.score:.4f}</b>" for result in answer.results]
-    lines += [escape(f"{failure.reason}: {failure.detail}") for failure in answer.failed]
     cards = [
-        f"<li>{_img(pictures[listing.image_url])}"
-        f"<p>{line}<br>{escape(listing.title or listing.auction_id)}</p></li>"
-        for listing, line in zip(shown, lines, strict=True)
+        f"<li>{_img(pictures[listings[place].image_url])}"
+        f"<p>{line}<br>{escape(listings[place].title or listings[place].auction_id)}</p></li>"
+        for place, line in lines.items()
     ]
     meta = answer.meta
     return PAGE.substitute(

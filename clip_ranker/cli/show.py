@@ -1,26 +1,10 @@
 """The answer on a terminal."""
 
-from collections.abc import Callable
-
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from clip_ranker.rank.schema import Candidate, Failure, RankResponse, Result
-
-Advance = Callable[[], None]
-
-
-def progress(console: Console) -> Progress:
-    """A bar while listings are looked at; nothing where nobody watches."""
-    columns = (TextColumn("ranking"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def entries(answer: RankResponse) -> list[Result | Failure]:
-    """What an answer says of each listing: those ranked, then those failed."""
-    return [*answer.results, *answer.failed]
+from clip_ranker.rank.schema import Candidate, RankResponse
 
 
 def table(answer: RankResponse, listings: list[Candidate], console: Console) -> None:
