@@ -4,20 +4,12 @@ import sys
 
 from pydantic import ValidationError
 
-from clip_ranker.settings import get_settings
+try:
+    from clip_ranker.cli.main import main
+except ValidationError as error:  # of a setting: they bound what a request may hold
+    fault = error.errors()[0]
+    name = "_".join(["clip", *map(str, fault["loc"])]).upper()
+    sys.stderr.write(f"clip_ranker: {name}: {fault['msg']}\n")
+    sys.exit(2)
 
-
-def _main() -> int:
-    try:
-        get_settings()
-    except ValidationError as error:
-        fault = error.errors()[0]
-        name = "_".join(["clip", *map(str, fault["loc"])]).upper()
-        sys.stderr.write(f"clip_ranker: {name}: {fault['msg']}\n")
-        return 2
-    from clip_ranker.cli.main import main  # only now: the request's bounds are settings
-
-    return main()
-
-
-sys.exit(_main())
+sys.exit(main())

@@ -14,8 +14,7 @@ from clip_ranker.rank.schema import Candidate
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 LISTINGS = TypeAdapter(list[Candidate])
-FILE = "file:"
-"""``file:<quoted path>`` as an image URL is a file of this machine; no service takes it."""
+FILE = "file:"  # as an image URL a quoted path on this machine; no service takes it
 
 
 class CliError(ClipRankerError):
@@ -27,11 +26,7 @@ class UsageError(CliError):
 
 
 def read_photo(photo: str) -> dict[str, Any]:
-    """The field of the request that holds the photo.
-
-    Raises:
-        CliError: there is no such file.
-    """
+    """The field of the request that holds the photo; CliError when it cannot be read."""
     if photo.startswith(("http://", "https://", "example:")):
         return {"query_image_url": photo}
     try:
@@ -42,11 +37,7 @@ def read_photo(photo: str) -> dict[str, Any]:
 
 
 def read_picture(url: str) -> bytes:
-    """The file behind a ``file:`` URL.
-
-    Raises:
-        DownloadFailedError: it cannot be read.
-    """
+    """The file behind a ``file:`` URL; DownloadFailedError when it cannot be read."""
     try:
         return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(FILE)))).read_bytes()
     except OSError as error:
@@ -54,31 +45,9 @@ def read_picture(url: str) -> bytes:
 
 
 def read_listings(path: Path) -> list[Candidate]:
-    """Candidates out of a JSON file, or one of each picture in a folder.
-
-    Raises:
-        CliError: what is wrong with the file, and with which listing in it.
-    """
-    return _folder(path) if path.is_dir() else _file(path)
-
-
-def _folder(path: Path) -> list[Candidate]:
-    pictures = sorted(
-        file for file in path.iterdir() if file.suffix.lower() in SUFFIXES and file.is_file()
-    )
-    if not pictures:
-        raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
-    return [
-        Candidate(
-            auction_id=picture.name.encode(errors="replace").decode()[:256],  # may be no UTF-8
-            image_url=FILE + quote(os.fsencode(picture)),
-            title=None,
-        )
-        for picture in pictures
-    ]
-
-
-def _file(path: Path) -> list[Candidate]:
+    """Candidates of a JSON file or a folder of pictures; CliError says which is wrong, and why."""
+    if path.is_dir():
+        return _folder(path)
     try:
         listings = json.loads(path.read_bytes())
     except OSError as error:
@@ -100,3 +69,17 @@ def _file(path: Path) -> list[Candidate]:
     if any(candidate.image_url.startswith(FILE) for candidate in candidates):
         raise CliError(f"LISTINGS: {path}: give a folder of pictures instead of {FILE} URLs")
     return candidates
+
+
+def _folder(path: Path) -> list[Candidate]:
+    pictures = [
+        Candidate(
+            auction_id=file.name.encode(errors="replace").decode()[:256],  # may be no UTF-8
+            image_url=FILE + quote(os.fsencode(file)),
+        )
+        for file in sorted(path.iterdir())
+        if file.suffix.lower() in SUFFIXES and file.is_file()
+    ]
+    if not pictures:
+        raise CliError(f"LISTINGS: {path} holds no picture ({', '.join(sorted(SUFFIXES))})")
+    return pictures

@@ -47,13 +47,16 @@ def main() -> int:
     serve = [sys.executable, "-m", "bentoml", "serve", "--port", PORT]
     with subprocess.Popen(serve, env=environment) as service:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        try:
-            if _wait(service):
-                print(READY.format(url=URL, model=model), flush=True)
+        with suppress(KeyboardInterrupt):
+            while service.poll() is None:
+                with suppress(httpx.HTTPError):
+                    httpx.get(f"{URL}/healthz", trust_env=False).raise_for_status()
+                    print(READY.format(url=URL, model=model), flush=True)
+                    break
+                time.sleep(0.25)
             return service.wait()
-        except KeyboardInterrupt:
-            service.terminate()  # Ctrl-C reaches it by itself, kill does not
-            return service.wait()
+        service.terminate()  # Ctrl-C reaches it by itself, kill does not
+        return service.wait()
 
 
 def _model() -> str:
@@ -61,34 +64,22 @@ def _model() -> str:
     wanted = get_settings().model
     if wanted != DEFAULT:
         store.load(wanted)  # raises what is wrong
-    elif not _stored(DEFAULT) and not _import():
-        if not _stored(STARTER) and not _import("--starter"):
+    elif not _stored(DEFAULT):
+        if not _stored(STARTER, "--starter"):
             raise SystemExit("no model could be imported; the lines above say why")
         print(STARTER_WARNING, file=sys.stderr, flush=True)
         return STARTER
     return wanted
 
 
-def _stored(name: str) -> bool:
-    with suppress(ModelNotFoundError):
+def _stored(name: str, *arguments: str) -> bool:
+    """Whether the store has the model, after an import if need be."""
+    try:
         store.load(name)
-        return True
-    return False
-
-
-def _import(*arguments: str) -> bool:
-    command = [sys.executable, "import_model.py", *arguments]
-    return subprocess.run(command, check=False).returncode == 0
-
-
-def _wait(service: subprocess.Popen[bytes]) -> bool:
-    """True once /healthz says ok, False when the service ended before."""
-    while service.poll() is None:
-        with suppress(httpx.HTTPError):
-            if httpx.get(f"{URL}/healthz", trust_env=False).status_code == httpx.codes.OK:
-                return True
-        time.sleep(0.25)
-    return False
+    except ModelNotFoundError:
+        command = [sys.executable, "import_model.py", *arguments]
+        return subprocess.run(command, check=False).returncode == 0
+    return True
 
 
 if __name__ == "__main__":

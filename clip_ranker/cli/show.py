@@ -1,51 +1,32 @@
 """The answer on a terminal."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from clip_ranker.rank.schema import Candidate, RankResponse
 
-Advance = Callable[[], None]
 
-
-@contextmanager
-def progress(total: int, console: Console) -> Iterator[Advance]:
-    """A bar on standard error while listings are looked at; nothing where nobody watches."""
-    columns = (TextColumn("ranking"), BarColumn(), MofNCompleteColumn())
-    hidden = not console.is_terminal
-    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
-
-
-def table(answer: RankResponse, candidates: list[Candidate], console: Console) -> None:
+def table(answer: RankResponse, listings: list[Candidate], console: Console) -> None:
     """Prints ranks and scores, then what failed, then one line about the whole.
 
-    Args:
-        answer: its ids are positions in ``candidates``.
-        candidates: what was asked for.
-        console: where to.
+    The ids in ``answer`` are positions in ``listings``.
     """
     ranks = Table(box=None, pad_edge=False, header_style="dim")
     ranks.add_column("rank", justify="right")
     ranks.add_column("score", justify="right")
     ranks.add_column("listing", overflow="fold")
-    titled = any(candidate.title for candidate in candidates)
+    titled = any(listing.title for listing in listings)
     if titled:
         ranks.add_column("title", overflow="ellipsis", no_wrap=True, ratio=1)
     for result in answer.results:
-        listing = candidates[int(result.auction_id)]
+        listing = listings[int(result.auction_id)]
         texts = [plain(listing.auction_id), plain(listing.title or "")]
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)
     for failure in answer.failed:
-        name = candidates[int(failure.auction_id)].auction_id
+        name = listings[int(failure.auction_id)].auction_id
         why = f"  {plain(name)}: {failure.reason}, {plain(failure.detail)}"
         console.print(Text("failed", "red").append(why, "default"), soft_wrap=True)
     meta = answer.meta
