@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
+from ssl import SSLContext
 
 import anyio
 import httpcore
@@ -36,8 +36,7 @@ async def _grow_freely() -> None:
 
 
 class Fetcher:
-    """One pool of connections for the life of the process; how many download at once is the
-    caller's business.
+    """One pool of connections; how many download at once is the caller's business.
 
     Uses httpx's transport and leaves out its client, which keeps cookies, writes URLs to the log
     and builds the request of a redirect before anybody has looked at where it leads.
@@ -49,11 +48,7 @@ class Fetcher:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        resolve: Resolve | None = None,
-        tls: ssl.SSLContext | None = None,
+        self, settings: Settings, *, resolve: Resolve | None = None, tls: SSLContext | None = None
     ) -> None:
         self._settings = settings
         exceptions = Exceptions.parse(settings.allow_private_hosts)
