@@ -90,8 +90,10 @@ def _what_is_it(data: bytes) -> str:
         found = "SVG"
     elif start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
         found = "a web page"
-    elif start.startswith((b"gif8", b"%pdf")):
-        found = start[:4].strip(b"8%").decode().upper()
+    elif start.startswith(b"gif8"):
+        found = "GIF"
+    elif start.startswith(b"%pdf"):
+        found = "PDF"
     return f"not a JPEG, PNG, WebP, HEIC or AVIF picture: this is {found}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from ssl import SSLContext
 
-import anyio
+import anyio.lowlevel
 import httpcore
 import httpx
 
@@ -29,10 +29,6 @@ HEADERS = {
 
 Askers = Callable[[], Iterable[Asker]]
 Grow = Callable[[], Awaitable[None]]
-
-
-async def _grow_freely() -> None:
-    pass
 
 
 class Fetcher:
@@ -65,15 +61,11 @@ class Fetcher:
         )
 
     def check(self, url: str) -> httpx.URL:
-        """Parses a URL and judges it without a look-up.
-
-        Raises:
-            UrlBlockedError: it is malformed, or not one that is downloaded from.
-        """
+        """Parses a URL and judges it without a look-up; raises as ``UrlPolicy.check``."""
         return self._policy.check(url)
 
     async def fetch(
-        self, url: httpx.URL, *, askers: Askers = tuple, grow: Grow = _grow_freely
+        self, url: httpx.URL, *, askers: Askers = tuple, grow: Grow = anyio.lowlevel.checkpoint
     ) -> bytes:
         """Downloads, with one retry where a retry can help.
 

@@ -59,23 +59,22 @@ class SharedCache:
     async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
         """What is there and valid of these keys."""
         found: dict[str, Entry | None] = {}
-        if keys and self._may_go_on("reading"):
-            async with self._going_on("reading"):
+        if keys and self._may_ask("reading"):
+            async with self._asking("reading"):
                 values = await self._redis.mget([PREFIX + key for key in keys])
                 found = dict(zip(keys, map(self._decode, values), strict=True))
         return {key: entry for key, entry in found.items() if entry is not None}
 
     async def put(self, entries: Mapping[str, Entry]) -> None:
         """Writes; what is not written is made again some day."""
-        if entries and self._may_go_on("writing"):
+        if entries and self._may_ask("writing"):
             async with (
-                self._going_on("writing"),
+                self._asking("writing"),
                 self._redis.pipeline(transaction=False) as pipeline,
             ):
                 for key, entry in entries.items():
-                    value = (
-                        HEADER.pack(MAGIC, entry.made_s) + entry.embedding.astype(FLOAT).tobytes()
-                    )
+                    header = HEADER.pack(MAGIC, entry.made_s)
+                    value = header + entry.embedding.astype(FLOAT).tobytes()
                     pipeline.set(PREFIX + key, value, px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
 
@@ -98,11 +97,11 @@ class SharedCache:
             return None
         return Entry(embedding, min(made_s, time.time()))
 
-    def _may_go_on(self, what: str) -> bool:
+    def _may_ask(self, what: str) -> bool:
         return time.monotonic() >= self._left_alone_until[what]
 
     @asynccontextmanager
-    async def _going_on(self, what: str) -> AsyncIterator[None]:
+    async def _asking(self, what: str) -> AsyncIterator[None]:
         """Ends trouble of the block, and says once that it began and once that it is over."""
         try:
             async with asyncio.timeout(self._timeout_s):
