@@ -7,7 +7,7 @@ import numpy as np
 import pillow_heif
 
 # These alone: looking for a format would load all forty that Pillow knows.
-from PIL import AvifImagePlugin, ExifTags, Image, WebPImagePlugin  # noqa: F401
+from PIL import AvifImagePlugin, Image, ImageOps, WebPImagePlugin  # noqa: F401
 
 from clip_ranker.errors import NotAnImageError, TooLargeError
 
@@ -27,16 +27,6 @@ the whole picture."""
 MAX_SIDE_PX = 65_535
 """As JPEG has it; other formats can claim a line of 50 megapixels."""
 BAND_PX = 256
-UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation to what undoes it; 1 is upright already."""
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:
@@ -95,17 +85,16 @@ def _webp_size(data: bytes) -> tuple[int, int]:
 
 def _what_is_it(data: bytes) -> str:
     start = data[:512].lstrip().lower()
+    found = "something else, or damaged"
     if b"<svg" in start:
-        found = "this is SVG"
+        found = "SVG"
     elif start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        found = "this is a web page"
+        found = "a web page"
     elif start.startswith(b"gif8"):
-        found = "this is GIF"
+        found = "GIF"
     elif start.startswith(b"%pdf"):
-        found = "this is PDF"
-    else:
-        found = "this is something else, or damaged"
-    return f"not a JPEG, PNG, WebP, HEIC or AVIF picture: {found}"
+        found = "PDF"
+    return f"not a JPEG, PNG, WebP, HEIC or AVIF picture: this is {found}"
 
 
 def load(image: Image.Image) -> Image.Image:
@@ -116,34 +105,27 @@ def load(image: Image.Image) -> Image.Image:
         raise
     except Exception as error:
         raise NotAnImageError(f"the {image.format} file is damaged or cut short") from error
-    turn = _turn(image)
-    rgb = to_rgb(image)
+    try:
+        ImageOps.exif_transpose(image, in_place=True)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 the picture is fine, only its EXIF block is not
+        pass
+    rgb = _to_rgb(image)
     if rgb is not image:
         image.close()  # the caller still holds it, and it may be 200 MB
-    return rgb if turn is None else rgb.transpose(turn)
+    return rgb
 
 
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    """What undoes the EXIF orientation; a corrupt EXIF block means there is none."""
-    try:
-        return UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001 the picture is fine, only its EXIF block is not
-        return None
-
-
-def to_rgb(image: Image.Image) -> Image.Image:
+def _to_rgb(image: Image.Image) -> Image.Image:
     """Any mode to RGB: alpha composed onto white, 16-bit grey by its high byte."""
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # I;16 and kin: convert() would clip at 255, not scale
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
-        return _onto_white(image)
-    return image.convert("RGB")
-
-
-def _onto_white(image: Image.Image) -> Image.Image:
-    """By bands: whole copies of a large picture would be the most memory this service takes."""
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    # By bands: whole copies of a large picture would be the most memory this service takes.
     white = Image.new("RGB", image.size, "white")
     for top in range(0, image.height, BAND_PX):
         band = image.crop((0, top, image.width, min(top + BAND_PX, image.height))).convert("RGBA")

@@ -33,15 +33,7 @@ PIXELS, LARGE, NOT_AN_IMAGE, TOO_LARGE = b"P", b"L", b"N", b"T"
 
 
 class Request(NamedTuple):
-    """One picture to decode.
-
-    Attributes:
-        data: of the file.
-        preprocess: of the model.
-        image_resize_px: longest side before the model's own resize.
-        max_pixels: width times height at most.
-        large: it is the only large picture at this time.
-    """
+    """One picture to decode, with what ``Decoder`` was given; ``large`` if it may be large."""
 
     data: bytes
     preprocess: Preprocess

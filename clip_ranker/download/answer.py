@@ -20,12 +20,7 @@ FREE_CHUNKS = 256
 
 
 class WorthRetryingError(Exception):
-    """Wraps a failure that a second attempt may not see.
-
-    Args:
-        failure: what it is when there is no second attempt.
-        after_s: to wait before it, in seconds.
-    """
+    """Wraps a failure that a second attempt, ``after_s`` seconds later, may not see."""
 
     def __init__(self, failure: CandidateError, after_s: float = 0) -> None:
         super().__init__(str(failure))

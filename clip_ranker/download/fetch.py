@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
+from ssl import SSLContext
 
-import anyio
+import anyio.lowlevel
 import httpcore
 import httpx
 
@@ -31,13 +31,8 @@ Askers = Callable[[], Iterable[Asker]]
 Grow = Callable[[], Awaitable[None]]
 
 
-async def _grow_freely() -> None:
-    pass
-
-
 class Fetcher:
-    """One pool of connections for the life of the process; how many download at once is the
-    caller's business.
+    """One pool of connections; how many download at once is the caller's business.
 
     Uses httpx's transport and leaves out its client, which keeps cookies, writes URLs to the log
     and builds the request of a redirect before anybody has looked at where it leads.
@@ -49,11 +44,7 @@ class Fetcher:
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        *,
-        resolve: Resolve | None = None,
-        tls: ssl.SSLContext | None = None,
+        self, settings: Settings, *, resolve: Resolve | None = None, tls: SSLContext | None = None
     ) -> None:
         self._settings = settings
         exceptions = Exceptions.parse(settings.allow_private_hosts)
@@ -70,15 +61,11 @@ class Fetcher:
         )
 
     def check(self, url: str) -> httpx.URL:
-        """Parses a URL and judges it without a look-up.
-
-        Raises:
-            UrlBlockedError: it is malformed, or not one that is downloaded from.
-        """
+        """Parses a URL and judges it without a look-up; raises as ``UrlPolicy.check``."""
         return self._policy.check(url)
 
     async def fetch(
-        self, url: httpx.URL, *, askers: Askers = tuple, grow: Grow = _grow_freely
+        self, url: httpx.URL, *, askers: Askers = tuple, grow: Grow = anyio.lowlevel.checkpoint
     ) -> bytes:
         """Downloads, with one retry where a retry can help.
 

@@ -25,12 +25,7 @@ MAX_STATUS_LINES = 64
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves, checks and connects.
-
-    Args:
-        exceptions: hosts and networks that may be private.
-        resolve: name look-up.
-    """
+    """Resolves, checks and connects."""
 
     def __init__(self, exceptions: Exceptions, resolve: Resolve) -> None:
         self._exceptions = exceptions
@@ -69,12 +64,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             addresses = [ip_address(host)]
         except ValueError:
             addresses = [ip_address(literal) for literal in await self._resolve(host, port)]
-        if not addresses:
+        admitted = self._exceptions.admit_name(host, port) or all(
+            self._exceptions.admit_address(address) for address in addresses
+        )
+        if not addresses or not admitted:
             raise UrlBlockedError(BLOCKED_ADDRESS)
-        if not self._exceptions.admit_name(host, port):
-            for address in addresses:
-                if not self._exceptions.admit_address(address):
-                    raise UrlBlockedError(BLOCKED_ADDRESS)
         return addresses
 
 

@@ -56,9 +56,6 @@ class CircuitBreaker:
 
     Only what has ended by itself counts, a connect that was cut off because nobody waits for
     it any more does not.
-
-    Args:
-        timer: tells the time, in seconds.
     """
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:

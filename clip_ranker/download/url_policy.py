@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
@@ -39,11 +40,9 @@ class Exceptions:
         """
         hosts, host_ports, networks = set(), set(), []
         for entry in entries:
-            try:
+            with suppress(ValueError):
                 networks.append(ip_network(entry))
                 continue
-            except ValueError:
-                pass
             host, colon, port = entry.lower().rpartition(":")
             if not colon and _NAME.fullmatch(port):
                 hosts.add(port)
@@ -82,11 +81,7 @@ class UrlPolicy:
         self._allowed_hosts = tuple(pattern.lower() for pattern in allowed_hosts)
 
     def check(self, url: str, base: httpx.URL | None = None) -> httpx.URL:
-        """Parses and checks.
-
-        Args:
-            url: absolute, or relative to ``base``.
-            base: what redirected there.
+        """Parses and checks a URL, which may be relative to the ``base`` that redirected there.
 
         Raises:
             UrlBlockedError: malformed, or not a URL this service downloads from.
@@ -97,16 +92,20 @@ class UrlPolicy:
         if parsed.userinfo:
             raise UrlBlockedError("a URL with a user name or password is not downloaded")
         host = host_of(parsed)
-        port = port_of(parsed)
+        port = WEB_PORTS[parsed.scheme] if parsed.port is None else parsed.port
         if port not in WEB_PORTS.values() and not self._exceptions.admit_port(host, port):
             raise UrlBlockedError("only ports 80 and 443 are downloaded from")
         if self._allowed_hosts and not any(_matches(host, pat) for pat in self._allowed_hosts):
             raise UrlBlockedError("downloads are restricted to other hosts")
-        if _is_address(host) or self._exceptions.admit_name(host, port):
+        with suppress(ValueError):
+            ip_address(host)
             return parsed  # an address is judged where the connection is made
+        if self._exceptions.admit_name(host, port):
+            return parsed
         if len(host) > MAX_NAME_CHARS or not _NAME.fullmatch(host):
             raise UrlBlockedError("the URL has no valid host")
-        if _ENDS_IN_A_NUMBER.search(host) or _is_local_name(host):
+        # A name without a dot is a neighbour's on the Docker network; told without asking DNS.
+        if _ENDS_IN_A_NUMBER.search(host) or "." not in host or host.endswith(_LOCAL_SUFFIXES):
             raise UrlBlockedError(BLOCKED_ADDRESS)
         return parsed
 
@@ -114,11 +113,6 @@ class UrlPolicy:
 def host_of(url: httpx.URL) -> str:
     """The host as it goes over the wire: lower case, punycode, without the root's dot."""
     return url.raw_host.decode("ascii").lower().removesuffix(".")
-
-
-def port_of(url: httpx.URL) -> int:
-    """The port that is asked, given or implied by the scheme."""
-    return WEB_PORTS[url.scheme] if url.port is None else url.port
 
 
 def _parse(url: str, base: httpx.URL | None) -> httpx.URL:
@@ -136,16 +130,3 @@ def _parse(url: str, base: httpx.URL | None) -> httpx.URL:
 
 def _matches(host: str, pattern: str) -> bool:
     return host.endswith(pattern[1:]) if pattern.startswith("*.") else host == pattern
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_local_name(host: str) -> bool:
-    """Names without a dot are neighbours on the Docker network; told without asking DNS."""
-    return "." not in host or host.endswith(_LOCAL_SUFFIXES)

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,7 @@ class SharedCache:
         self._dim = dim
         self._ttl_s = ttl_s
         self._timeout_s = timeout_s
-        self._reading, self._writing = _Patience("reading"), _Patience("writing")
+        self._left_alone_until = {"reading": 0.0, "writing": 0.0}
         # Imported only where it is used: it takes a third of a second, in every process.
         import redis.asyncio
         from redis.asyncio.retry import Retry
@@ -57,34 +58,25 @@ class SharedCache:
 
     async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
         """What is there and valid of these keys."""
-        if not keys or self._reading.exhausted():
-            return {}
-        try:
-            async with asyncio.timeout(self._timeout_s):
+        found: dict[str, Entry | None] = {}
+        if keys and self._may_ask("reading"):
+            async with self._asking("reading"):
                 values = await self._redis.mget([PREFIX + key for key in keys])
-        except self._trouble as error:
-            self._reading.failed(error)
-            return {}
-        self._reading.answered()
-        found = {key: self._decode(value) for key, value in zip(keys, values, strict=True)}
+                found = dict(zip(keys, map(self._decode, values), strict=True))
         return {key: entry for key, entry in found.items() if entry is not None}
 
     async def put(self, entries: Mapping[str, Entry]) -> None:
         """Writes; what is not written is made again some day."""
-        if not entries or self._writing.exhausted():
-            return
-        try:
+        if entries and self._may_ask("writing"):
             async with (
-                asyncio.timeout(self._timeout_s),
+                self._asking("writing"),
                 self._redis.pipeline(transaction=False) as pipeline,
             ):
                 for key, entry in entries.items():
-                    pipeline.set(PREFIX + key, _encode(entry), px=max(1, int(self._ttl_s * 1000)))
+                    header = HEADER.pack(MAGIC, entry.made_s)
+                    value = header + entry.embedding.astype(FLOAT).tobytes()
+                    pipeline.set(PREFIX + key, value, px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
-        except self._trouble as error:
-            self._writing.failed(error)
-        else:
-            self._writing.answered()
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -101,33 +93,26 @@ class SharedCache:
             return None
         with np.errstate(all="ignore"):
             length = float(np.linalg.norm(embedding))
-        return (
-            Entry(embedding, min(made_s, time.time())) if abs(length - 1) < UNIT_TOLERANCE else None
-        )
+        if not abs(length - 1) < UNIT_TOLERANCE:
+            return None
+        return Entry(embedding, min(made_s, time.time()))
 
+    def _may_ask(self, what: str) -> bool:
+        return time.monotonic() >= self._left_alone_until[what]
 
-class _Patience:
-    """Leaves one kind of call alone for a while after a failure; says so once, and when it ends."""
-
-    def __init__(self, what: str) -> None:
-        self._what = what
-        self._until = 0.0
-
-    def exhausted(self) -> bool:
-        return time.monotonic() < self._until
-
-    def failed(self, error: Exception) -> None:
-        if not self._until:
-            name = type(error).__name__
-            logger.warning("shared cache: going on without %s it, %s", self._what, name)
-        self._until = time.monotonic() + LEFT_ALONE_S
-        metrics.CACHE_BACKEND_ERRORS.inc()
-
-    def answered(self) -> None:
-        if self._until:
-            logger.warning("shared cache: %s it again", self._what)
-            self._until = 0.0
-
-
-def _encode(entry: Entry) -> bytes:
-    return HEADER.pack(MAGIC, entry.made_s) + entry.embedding.astype(FLOAT).tobytes()
+    @asynccontextmanager
+    async def _asking(self, what: str) -> AsyncIterator[None]:
+        """Ends trouble of the block, and says once that it began and once that it is over."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except self._trouble as error:
+            if not self._left_alone_until[what]:
+                name = type(error).__name__
+                logger.warning("shared cache: going on without %s it, %s", what, name)
+            self._left_alone_until[what] = time.monotonic() + LEFT_ALONE_S
+            metrics.CACHE_BACKEND_ERRORS.inc()
+        else:
+            if self._left_alone_until[what]:
+                logger.warning("shared cache: %s it again", what)
+            self._left_alone_until[what] = 0.0
