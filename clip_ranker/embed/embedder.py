@@ -62,9 +62,7 @@ class Embedder:
     def connect(self, call: Embed, ask_pid: Callable[[], Awaitable[int]]) -> None:
         """Begins to look for the process; needs a running event loop.
 
-        Args:
-            call: embeds in the other process; raises ``ConnectionError`` when it is away.
-            ask_pid: asks the other process for its process id; raises likewise.
+        Both calls go to the other process, and raise ``ConnectionError`` when it is away.
         """
         self._call, self._ask_pid = call, ask_pid
         self._watching = asyncio.create_task(self._watch())
@@ -141,7 +139,6 @@ class Embedder:
                 if not self.well or not self._alive():
                     self.well = False
                     await self._find()
-                    await self._teach()
                 elif self._failed_on:
                     await self._probe()
             except CANNOT_TELL:  # away or hung
@@ -165,6 +162,12 @@ class Embedder:
         self._one_picture_s = time.perf_counter() - start
         self.well = True
         logger.info("embedder: well, one picture %.3f s", self._one_picture_s)
+        for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
+            start = time.perf_counter()
+            with suppress(EmbedderUnavailableError, EmbedFailedError):
+                await self(self._black)
+                took_s = time.perf_counter() - start
+                self._one_picture_s = min(self._one_picture_s, took_s)
 
     async def _probe(self) -> None:
         """Embeds black pictures: as many as it failed on, or one."""
@@ -172,12 +175,3 @@ class Embedder:
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("the model gave no finite vector")
         self._failed_on = 0
-
-    async def _teach(self) -> None:
-        """Walks BentoML's dispatcher through its first calls, some of which it holds back."""
-        for _ in range(DISPATCHER_LESSONS):
-            start = time.perf_counter()
-            with suppress(EmbedderUnavailableError, EmbedFailedError):
-                await self(self._black)
-                took_s = time.perf_counter() - start
-                self._one_picture_s = min(self._one_picture_s, took_s)

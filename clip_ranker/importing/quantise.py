@@ -39,8 +39,6 @@ def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
     exact = Encoder(graph)
     pictures = np.stack([geometry.to_pixels(p, preprocess) for p in calibration()])
     layers = by_outliers(graph, pictures)
-    if not layers:
-        raise ImportRefusedError("--precision: nothing in this model can be computed in 8 bits")
     for share in IN_FLOAT:
         in_8_bits(graph, path, pictures, layers[: round(share * len(layers))])
         agreement = gate.measure(exact, Encoder(path), preprocess)
@@ -59,13 +57,10 @@ def calibration() -> list[Image.Image]:
 
 
 def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], in_float: list[str]) -> None:
-    """Writes to ``path`` the graph with all products by constants in 8 bits.
+    """Writes to ``path`` the graph with its products by constants in 8 bits.
 
-    Args:
-        graph: in fp32.
-        path: of the new one.
-        pictures: uint8 (n, height, width, 3), to fix the ranges of activations on.
-        in_float: names of nodes to leave out.
+    Those of the nodes ``in_float`` stay as they are. The ranges of activations are fixed on
+    ``pictures``, uint8 (n, height, width, 3).
     """
     path.with_name(path.name + ".data").unlink(missing_ok=True)  # onnx would append to it
     quantization.quantize_static(

@@ -23,8 +23,6 @@ from clip_ranker.models.preprocess import Preprocess
 RANDOM = "random"
 QUICK = "-quickgelu"
 """Behind the name of a model that is built with QuickGELU."""
-SEED = 0
-HUB_PATIENCE_S = 10
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
         model = Path(model).stem
     config = _config(model)
     checkpoint, tag = _checkpoint(model, config, pretrained)
-    torch.manual_seed(SEED)
+    torch.manual_seed(0)
     try:
         clip = open_clip.create_model(
             model, pretrained=checkpoint, pretrained_text=False, force_preprocess_cfg=tag
@@ -177,7 +175,7 @@ def _checkpoint(
     # Offline it takes what was downloaded before, and says no at once instead of after a minute.
     huggingface_hub.constants.HF_HUB_OFFLINE = True
     with suppress(httpx.HTTPError):
-        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=HUB_PATIENCE_S)
+        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=10)
         huggingface_hub.constants.HF_HUB_OFFLINE = False
     try:
         return str(open_clip.download_pretrained(tag)), tag
