@@ -9,6 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,15 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.precision == INT8:
                 graph, measured = _quantise(graph, source)
             with _step("storing"):
-                tag = store.save(
-                    name,
-                    graph,
-                    source.preprocess,
-                    dim=result.dim,
-                    source=source.description,
-                    digest=digest,
-                    measured=measured,
+                new = store.StoredModel(
+                    name, graph, source.preprocess, result.dim, source.description, digest
                 )
+                tag = store.save(new, measured)
     except ImportRefusedError as error:
         print(f"import_model: {error}", file=sys.stderr)
         return 1
@@ -121,7 +117,8 @@ def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
     quantised = graph.parent / INT8 / graph.name
     quantised.parent.mkdir()
     with _step("quantising, and comparing rankings of real photographs"):
-        agreement = quantise.quantise(graph, quantised, source.preprocess).as_dict()
+        found = asdict(quantise.quantise(graph, quantised, source.preprocess))
+    agreement = {name: round(value, 5) for name, value in found.items()}
     print("  against fp32: " + ", ".join(f"{name} {value}" for name, value in agreement.items()))
     return quantised, agreement
 

@@ -6,27 +6,21 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-V1 = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-V2 = ("cpu.max",)
+V1, V2 = ["cpu.cfs_quota_us", "cpu.cfs_period_us"], ["cpu.max"]
 """Files of a control group: a quota and its period, in microseconds."""
 
 
 def available(root: Path = Path("/")) -> int:
-    """At least one; with a quota of half a processor it is one.
-
-    Args:
-        root: folder of ``proc`` and ``sys``.
-    """
+    """At least one, also with a quota of half a processor; ``root`` has ``proc`` and ``sys``."""
     affinity = getattr(os, "sched_getaffinity", None)  # macOS has none
     count: float = len(affinity(0)) if affinity else os.cpu_count() or 1
     with suppress(OSError, ValueError):  # no Linux, or one that this does not know
-        count = min(count, *_quotas(root))
+        count = min([count, *_quotas(root)])
     return max(1, math.ceil(count))
 
 
 def _quotas(root: Path) -> Iterator[float]:
     """Processors granted to each control group that this process is in, and to those above it."""
-    yield math.inf
     for line in (root / "proc/self/cgroup").read_text().splitlines():
         _, controllers, group = line.split(":", 2)
         if controllers == "" or "cpu" in controllers.split(","):

@@ -16,8 +16,6 @@ from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
 
-AskPid = Callable[[], Awaitable[int]]
-
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
 PROBE_PAUSE_S = 0.25
@@ -32,9 +30,7 @@ ANSWERED_WITHIN_S = 14.0
 def hung_after_s(expected_s: float, timeout_s: float) -> float:
     """How long a call may stay out: ``max(timeout, min(5 · expected, 14 s), 2 · expected)``.
 
-    Args:
-        expected_s: what its pictures take one by one; more than that on a machine under load.
-        timeout_s: least time.
+    Its pictures are expected to take ``expected_s`` one by one; under load they take more.
     """
     return max(timeout_s, min(5 * expected_s, ANSWERED_WITHIN_S), 2 * expected_s)
 
@@ -56,32 +52,26 @@ class Embedder:
 
     def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
         self.well = False
-        self._call: Embed
-        self._ask_pid: AskPid
         self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
         self._timeout_s = timeout_s
         self._one_picture_s = 0.0
         self._failed_on = 0  # pictures
         self._process: psutil.Process | None = None
-        self._watching: asyncio.Task[None] | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def connect(self, call: Embed, ask_pid: AskPid) -> None:
+    def connect(self, call: Embed, ask_pid: Callable[[], Awaitable[int]]) -> None:
         """Begins to look for the process; needs a running event loop.
 
-        Args:
-            call: embeds in the other process; raises ``ConnectionError`` when it is away.
-            ask_pid: asks the other process for its process id; raises likewise.
+        Both calls go to the other process, and raise ``ConnectionError`` when it is away.
         """
         self._call, self._ask_pid = call, ask_pid
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
         """Stops looking."""
-        if self._watching:
-            self._watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._watching
+        self._watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._watching
 
     async def __call__(self, pixels: Pixels) -> Embedding:
         """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim).
@@ -93,13 +83,7 @@ class Embedder:
         if not self.well:
             raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
         try:
-            try:
-                embeddings = await self._bounded(pixels)
-            except ConnectionError:
-                if not self._alive():
-                    raise
-                # An idle connection can die under a request, and embedding twice does no harm.
-                embeddings = await self._bounded(pixels)
+            embeddings = await self._bounded(pixels)
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
             self.well = False
@@ -116,7 +100,13 @@ class Embedder:
     async def _bounded(self, pixels: Pixels) -> Embedding:
         limit_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
         async with self._one_at_a_time, self._killed_after(limit_s):
-            return await self._call(pixels)
+            try:
+                return await self._call(pixels)
+            except ConnectionError:
+                if not self._alive():
+                    raise
+                # An idle connection can die under a request, and embedding twice does no harm.
+                return await self._call(pixels)
 
     @asynccontextmanager
     async def _killed_after(self, limit_s: float) -> AsyncIterator[None]:
@@ -131,11 +121,11 @@ class Embedder:
             raise
 
     def _alive(self) -> bool:
-        if self._process is None:
-            return False
+        process = self._process
         try:
-            zombie = self._process.status() == psutil.STATUS_ZOMBIE
-            return not zombie and self._process.is_running()
+            return bool(
+                process and process.status() != psutil.STATUS_ZOMBIE and process.is_running()
+            )
         except psutil.NoSuchProcess:
             return False
         except CANNOT_TELL:  # the next call will
@@ -149,10 +139,8 @@ class Embedder:
                 if not self.well or not self._alive():
                     self.well = False
                     await self._find()
-                    await self._teach()
                 elif self._failed_on:
-                    await self._embed_black(self._failed_on)
-                    self._failed_on = 0
+                    await self._probe()
             except CANNOT_TELL:  # away or hung
                 self.well = False
             except EmbedFailedError as error:
@@ -168,24 +156,22 @@ class Embedder:
     async def _find(self) -> None:
         async with self._killed_after(self._timeout_s):
             self._process = psutil.Process(await self._ask_pid())
-        await self._embed_black(max(1, self._failed_on))  # the first is slow, pages are read in
-        self._failed_on = 0
+        await self._probe()  # the first is slow, pages are read in
         start = time.perf_counter()
-        await self._embed_black(1)
+        await self._probe()
         self._one_picture_s = time.perf_counter() - start
         self.well = True
         logger.info("embedder: well, one picture %.3f s", self._one_picture_s)
-
-    async def _embed_black(self, pictures: int) -> None:
-        embeddings = await self._bounded(np.repeat(self._black, pictures, axis=0))
-        if not np.isfinite(embeddings).all():
-            raise EmbedFailedError("the model gave no finite vector")
-
-    async def _teach(self) -> None:
-        """Walks BentoML's dispatcher through its first calls, some of which it holds back."""
-        for _ in range(DISPATCHER_LESSONS):
+        for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
             start = time.perf_counter()
             with suppress(EmbedderUnavailableError, EmbedFailedError):
                 await self(self._black)
                 took_s = time.perf_counter() - start
                 self._one_picture_s = min(self._one_picture_s, took_s)
+
+    async def _probe(self) -> None:
+        """Embeds black pictures: as many as it failed on, or one."""
+        embeddings = await self._bounded(np.repeat(self._black, self._failed_on or 1, axis=0))
+        if not np.isfinite(embeddings).all():
+            raise EmbedFailedError("the model gave no finite vector")
+        self._failed_on = 0

@@ -11,12 +11,8 @@ from clip_ranker.models.preprocess import Preprocess
 def export(tower: nn.Module, example: Tensor, path: Path) -> None:
     """Writes the tower with a batch of any size, input ``pixels``, output ``embeddings``.
 
-    Weights go into a second file, of the same name and ``.data``.
-
-    Args:
-        tower: from a batch of pixels to a batch of embeddings.
-        example: a batch of two; only its shape and dtype count.
-        path: of the file.
+    Weights go into a second file, ``path`` and ``.data``. ``example`` is a batch of two pictures,
+    of which only shape and dtype count.
     """
     # The fused multi-head attention of torch's own fast path has no ONNX form.
     torch.backends.mha.set_fastpath_enabled(False)

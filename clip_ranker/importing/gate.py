@@ -5,19 +5,19 @@ picture whole and in three parts. Every import measures the weights that it impo
 """
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from clip_ranker import examples
-from clip_ranker.decode import geometry, images
+from clip_ranker.decode import geometry
 from clip_ranker.errors import ImportRefusedError
+from clip_ranker.importing import parity
+from clip_ranker.models.encoder import Encoder
 from clip_ranker.models.preprocess import Preprocess
 
-Embed = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 BATCH = 16
 TOP = 10
 TIE = 0.005
@@ -41,45 +41,34 @@ class Agreement:
     top_10: float
     kendall_tau: float
 
-    def as_dict(self) -> dict[str, float]:
-        """For the store's metadata."""
-        return {name: round(value, 5) for name, value in asdict(self).items()}
-
 
 BARS = Agreement(worst_cosine=0.99, top_1=0.9, top_10=0.9, kendall_tau=0.9)
 """At least this. Of twelve queries one may have another first listing."""
 
 
-def check(agreement: Agreement, bars: Agreement = BARS) -> None:
-    """Lets pass or refuses.
+def check(agreement: Agreement) -> None:
+    """Holds it against ``BARS``.
 
     Raises:
         ImportRefusedError: a bar is missed; with all the numbers.
     """
-    measured, wanted = asdict(agreement), asdict(bars)
+    measured, wanted = asdict(agreement), asdict(BARS)
     missed = [name for name in measured if not measured[name] >= wanted[name]]
     if missed:
         numbers = ", ".join(f"{n} {measured[n]:.4f} (at least {wanted[n]:g})" for n in measured)
         raise ImportRefusedError(f"in 8 bits this model ranks differently: {numbers}")
 
 
-def measure(exact: Embed, cheap: Embed, preprocess: Preprocess) -> Agreement:
-    """Embeds queries and listings with both and compares.
-
-    Args:
-        exact: uint8 (batch, height, width, 3) to float32 (batch, dim) of unit length.
-        cheap: likewise.
-        preprocess: of both.
-    """
-    photographs = list(_photographs())
-    queries = _pixels([as_by_phone(photo) for photo in photographs], preprocess)
-    listings = _pixels([part for photo in photographs for part in _parts(photo)], preprocess)
-    pairs = [(_all(exact, pixels), _all(cheap, pixels)) for pixels in (queries, listings)]
-    cosines = np.concatenate([(wanted * got).sum(axis=1) for wanted, got in pairs])
-    (wanted_queries, got_queries), (wanted_listings, got_listings) = pairs
-    wanted_scores = wanted_queries @ wanted_listings.T
-    got_scores = got_queries @ got_listings.T
-    return agreement(wanted_scores, got_scores, worst_cosine=float(cosines.min()))
+def measure(exact: Encoder, cheap: Encoder, preprocess: Preprocess) -> Agreement:
+    """Embeds queries and listings with both and compares."""
+    photographs = list(parity.shipped())
+    queries = [as_by_phone(photo) for photo in photographs]
+    listings = [part for photo in photographs for part in _parts(photo)]
+    pixels = np.stack([geometry.to_pixels(one, preprocess) for one in queries + listings])
+    batches = np.split(pixels, range(BATCH, len(pixels), BATCH))
+    wanted, got = (np.concatenate([*map(encoder, batches)]) for encoder in (exact, cheap))
+    scores = [vectors[: len(queries)] @ vectors[len(queries) :].T for vectors in (wanted, got)]
+    return agreement(*scores, worst_cosine=float((wanted * got).sum(axis=1).min()))
 
 
 def agreement(
@@ -108,26 +97,12 @@ def as_by_phone(photo: Image.Image) -> Image.Image:
     return Image.open(file).convert("RGB")
 
 
-def _photographs() -> Iterator[Image.Image]:
-    for name in examples.names():
-        data = examples.read(examples.SCHEME + name)
-        yield images.decode(data, max_pixels=10**7)
-
-
 def _parts(photo: Image.Image) -> Iterator[Image.Image]:
     width, height = photo.size
     yield photo
     yield photo.crop((0, 0, 2 * width // 3, height))
     yield photo.crop((width // 3, 0, width, height))
     yield photo.crop((width // 4, height // 4, 3 * width // 4, 3 * height // 4))
-
-
-def _pixels(pictures: list[Image.Image], preprocess: Preprocess) -> NDArray[np.uint8]:
-    return np.stack([geometry.to_pixels(picture, preprocess) for picture in pictures])
-
-
-def _all(embed: Embed, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return np.concatenate([embed(pixels[at : at + BATCH]) for at in range(0, len(pixels), BATCH)])
 
 
 def _tau(wanted: NDArray[np.float32], got: NDArray[np.float32]) -> float:

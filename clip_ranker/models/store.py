@@ -16,13 +16,8 @@ FORMAT = 2
 """Raised when an older service could not feed what a newer import stores."""
 RECIPE = 1
 """Raised when an import makes another graph of the same weights: importing again then replaces it.
-
-The service takes graphs of any recipe.
-"""
-GRAPH = "model.onnx"
-WEIGHTS = ".data"
-"""Behind the graph's name: the file of its weights."""
-PREPROCESS = TypeAdapter(Preprocess)
+The service takes graphs of any recipe."""
+GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,9 @@ class StoredModel:
     digest: str
 
 
+STORED = TypeAdapter(StoredModel)
+
+
 def load(name: str) -> StoredModel:
     """Reads the newest model of that name.
 
@@ -66,14 +64,8 @@ def load(name: str) -> StoredModel:
         raise ModelNotFoundError(
             f"the stored model '{name}' is not of format {FORMAT}: import it again"
         )
-    return StoredModel(
-        name=model.tag.name,
-        graph=Path(model.path_of(GRAPH)),
-        preprocess=PREPROCESS.validate_python(metadata["preprocess"]),
-        dim=metadata["dim"],
-        source=metadata["source"],
-        digest=metadata["digest"],
-    )
+    where = {"name": model.tag.name, "graph": model.path_of(GRAPH)}
+    return STORED.validate_python(metadata | where)
 
 
 def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
@@ -87,36 +79,17 @@ def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
     return str(newest.tag) if made == (digest, preprocess, RECIPE) else None
 
 
-def save(
-    name: str,
-    graph: Path,
-    preprocess: Preprocess,
-    *,
-    dim: int,
-    source: str,
-    digest: str,
-    measured: dict[str, float],
-) -> str:
-    """Stores a model and removes older ones of the same name and weights.
+def save(new: StoredModel, measured: dict[str, float]) -> str:
+    """Stores a model and removes older ones of the same name and weights; answers its tag.
 
     ``measured`` is what its import found, for people.
-
-    Returns:
-        Its tag, ``name:version``.
     """
-    metadata = {
-        "format": FORMAT,
-        "recipe": RECIPE,
-        "preprocess": PREPROCESS.dump_python(preprocess, mode="json"),
-        "dim": dim,
-        "source": source,
-        "digest": digest,
-        "measured": measured,
-    }
-    with bentoml.models.create(name, module="onnxruntime", metadata=metadata) as model:
-        for part in (graph, graph.with_name(graph.name + WEIGHTS)):
-            shutil.copyfile(part, model.path_of(part.name))
-    for older in bentoml.models.list(name):
-        if older.tag != model.tag and older.info.metadata.get("digest") == digest:
+    about = STORED.dump_python(new, mode="json", exclude={"name", "graph"})
+    metadata = {"format": FORMAT, "recipe": RECIPE, "measured": measured, **about}
+    with bentoml.models.create(new.name, module="onnxruntime", metadata=metadata) as model:
+        for file in (GRAPH, WEIGHTS):
+            shutil.copyfile(new.graph.with_name(file), model.path_of(file))
+    for older in bentoml.models.list(new.name):
+        if older.tag != model.tag and older.info.metadata.get("digest") == new.digest:
             bentoml.models.delete(older.tag)
     return str(model.tag)
