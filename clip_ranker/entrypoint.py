@@ -26,8 +26,7 @@ PID_FILE = "CLIP_PID_FILE"
 DRAIN_LIMIT_S = "90"
 STOP_LIMIT_S = "5"
 """For connections that are open when all work is done, of clients that do not read."""
-STOP = {signal.SIGTERM, signal.SIGINT}
-HANDLED = STOP | {signal.SIGCHLD, signal.SIGALRM}
+HANDLED = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD, signal.SIGALRM}
 
 
 def take_over() -> None:

@@ -25,26 +25,24 @@ Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
-    """Read once per process, immutable. The description of each field is its documentation."""
+    """Read once per process, immutable."""
 
     model_config = SettingsConfigDict(
-        env_prefix=ENV_PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        use_attribute_docstrings=True,
     )
 
-    model: str = Field(
-        "openclip_vit_b32", min_length=1, description="name of the model in the BentoML store"
-    )
-    max_batch_size: int = Field(16, ge=1, le=256, description="pictures in one embedder call")
-    embed_threads: int = Field(
-        0, ge=0, le=256, description="threads of ONNX Runtime; 0 = one a processor it may use"
-    )
-    decode_threads: int = Field(
-        0,
-        ge=0,
-        le=256,
-        description="processes that decode pictures, 21 MB each; 0 = one a processor it may use, "
-        "4 at most",
-    )
+    model: str = Field("openclip_vit_b32", min_length=1)
+    """name of the model in the BentoML store"""
+    max_batch_size: int = Field(16, ge=1, le=256)
+    """pictures in one embedder call"""
+    embed_threads: int = Field(0, ge=0, le=256)
+    """threads of ONNX Runtime; 0 = one a processor it may use"""
+    decode_threads: int = Field(0, ge=0, le=256)
+    """processes that decode pictures, 21 MB each; 0 = one a processor it may use, 4 at most"""
     embed_timeout_s: float = Field(
         10,
         gt=0,
@@ -52,61 +50,48 @@ class Settings(BaseSettings):
         description="a call of the model counts as hung after `max(this, min(5 t, 14 s), 2 t)`; "
         "its pictures one by one take t",
     )
-    download_timeout_s: float = Field(
-        3, gt=0, le=60, description="one attempt at a download, from name lookup to last byte"
-    )
-    max_redirects: int = Field(3, ge=0, le=10, description="redirects followed in one download")
-    max_download_bytes: int = Field(10_000_000, ge=1, description="body of one download")
-    max_downloads: int = Field(
-        64, ge=1, le=1000, description="downloads at once in the whole process"
-    )
-    max_pixels: int = Field(
-        50_000_000, ge=1, description="width times height of a picture, checked before decoding"
-    )
-    allow_private_hosts: Words = Field(
-        (), description="hosts, host:port or networks admitted although they are private"
-    )
-    allowed_hosts: Words = Field(
-        (), description="only these hosts, `example.com` or `*.example.com`; empty = any public"
-    )
-    max_body_bytes: int = Field(
-        30_000_000, ge=1, description="body of one request, refused while it streams in"
-    )
-    upload_timeout_s: float = Field(
-        20, gt=0, le=600, description="the body of a request, from first to last byte"
-    )
-    max_bodies_bytes: int = Field(
-        100_000_000, ge=1, description="bodies of all requests at once; more are answered 429"
-    )
-    max_requests: int = Field(32, ge=1, le=10_000, description="requests at once; more get 429")
-    request_timeout_s: float = Field(
-        60, gt=0, le=600, description="ranking one request; what is ranked by then is answered"
-    )
-    cache_bytes: int = Field(
-        64_000_000, ge=0, description="memory for embeddings, about 25,000 of them; 0 = no cache"
-    )
-    cache_ttl_s: float = Field(
-        86_400, gt=0, description="an embedding older than this is made again"
-    )
-    cache_url: str = Field(
-        "", repr=False, description="redis://… of a Redis or Valkey that replicas share"
-    )
-    cache_timeout_s: float = Field(
-        0.1, gt=0, le=10, description="one round trip to it; slower counts as away"
-    )
-    max_prefetch: int = Field(
-        1000, ge=0, description="pictures that may wait to be embedded ahead of a request"
-    )
-    api_key: Words = Field(
-        (),
-        repr=False,
-        description="keys without spaces or commas, of which a POST must bring one; empty = open",
-    )
-    cors_origins: Words = Field(
-        (), description="origins whose pages may call, or `*`; empty = none"
-    )
-    max_candidates: int = Field(200, ge=1, le=10_000, description="candidates in one request")
-    demo: bool = Field(default=True, description="serve the page to try the service, at /demo")
+    download_timeout_s: float = Field(3, gt=0, le=60)
+    """one attempt at a download, from name lookup to last byte"""
+    max_redirects: int = Field(3, ge=0, le=10)
+    """redirects followed in one download"""
+    max_download_bytes: int = Field(10_000_000, ge=1)
+    """body of one download"""
+    max_downloads: int = Field(64, ge=1, le=1000)
+    """downloads at once in the whole process"""
+    max_pixels: int = Field(50_000_000, ge=1)
+    """width times height of a picture, checked before decoding"""
+    allow_private_hosts: Words = ()
+    """hosts, host:port or networks admitted although they are private"""
+    allowed_hosts: Words = ()
+    """only these hosts, `example.com` or `*.example.com`; empty = any public"""
+    max_body_bytes: int = Field(30_000_000, ge=1)
+    """body of one request, refused while it streams in"""
+    upload_timeout_s: float = Field(20, gt=0, le=600)
+    """the body of a request, from first to last byte"""
+    max_bodies_bytes: int = Field(100_000_000, ge=1)
+    """bodies of all requests at once; more are answered 429"""
+    max_requests: int = Field(32, ge=1, le=10_000)
+    """requests at once; more get 429"""
+    request_timeout_s: float = Field(60, gt=0, le=600)
+    """ranking one request; what is ranked by then is answered"""
+    cache_bytes: int = Field(64_000_000, ge=0)
+    """memory for embeddings, about 25,000 of them; 0 = no cache"""
+    cache_ttl_s: float = Field(86_400, gt=0)
+    """an embedding older than this is made again"""
+    cache_url: str = Field("", repr=False)
+    """redis://… of a Redis or Valkey that replicas share"""
+    cache_timeout_s: float = Field(0.1, gt=0, le=10)
+    """one round trip to it; slower counts as away"""
+    max_prefetch: int = Field(1000, ge=0)
+    """pictures that may wait to be embedded ahead of a request"""
+    api_key: Words = Field((), repr=False)
+    """keys without spaces or commas, of which a POST must bring one; empty = open"""
+    cors_origins: Words = ()
+    """origins whose pages may call, or `*`; empty = none"""
+    max_candidates: int = Field(200, ge=1, le=10_000)
+    """candidates in one request"""
+    demo: bool = True
+    """serve the page to try the service, at /demo"""
 
 
 @cache

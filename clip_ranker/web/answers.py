@@ -29,18 +29,14 @@ def answers(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             answer = await api(*args, **kwargs)
         except RequestError as error:
             return cast(T, error_response(error))
-        return cast(T, _response(answer)) if isinstance(answer, BaseModel) else answer
+        if not isinstance(answer, BaseModel):
+            return answer
+        status = 202 if isinstance(answer, PrefetchResponse) else 200
+        response = Response(answer.model_dump_json(), status, media_type="application/json")
+        if isinstance(answer, RankResponse):
+            stages = answer.meta.timing_ms.model_dump()
+            timing = (f"{stage};dur={spent_ms:.1f}" for stage, spent_ms in stages.items())
+            response.headers["Server-Timing"] = ", ".join(timing)
+        return cast(T, response)
 
     return wrapped
-
-
-def _response(answer: BaseModel) -> Response:
-    status = 202 if isinstance(answer, PrefetchResponse) else 200
-    headers = {"Server-Timing": _timing(answer)} if isinstance(answer, RankResponse) else {}
-    return Response(answer.model_dump_json(), status, headers, "application/json")
-
-
-def _timing(answer: RankResponse) -> str:
-    """The stages as a browser shows them."""
-    stages = answer.meta.timing_ms.model_dump()
-    return ", ".join(f"{stage};dur={spent_ms:.1f}" for stage, spent_ms in stages.items())

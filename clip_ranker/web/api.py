@@ -107,10 +107,9 @@ class _Stream(StreamingResponse):
 
 
 def _event(ranking: Ranking, index: int) -> dict[str, Any]:
-    total = len(ranking.request.candidates)
-    place = {"index": index, "auction_id": ranking.request.candidates[index].auction_id}
-    progress = {"done": len(ranking.outcomes), "candidates": total}
-    outcome = ranking.outcomes[index]
+    candidates, outcome = ranking.request.candidates, ranking.outcomes[index]
+    place = {"index": index, "auction_id": candidates[index].auction_id}
+    progress = {"done": len(ranking.outcomes), "candidates": len(candidates)}
     if isinstance(outcome, CandidateError):
         why = {"reason": outcome.reason, "detail": str(outcome)}
         return {"type": "failed", **place, **why, **progress}
@@ -136,9 +135,8 @@ def _report(answer: RankResponse) -> None:
     meta = answer.meta
     reasons = Counter(failure.reason for failure in answer.failed)
     stages = meta.timing_ms.model_dump()
-    metrics.CANDIDATES.labels("ranked").inc(meta.succeeded)
-    for reason, count in reasons.items():
-        metrics.CANDIDATES.labels(reason).inc(count)
+    for outcome, count in {"ranked": meta.succeeded, **reasons}.items():
+        metrics.CANDIDATES.labels(outcome).inc(count)
     for stage, spent_ms in stages.items():
         metrics.STAGE_SECONDS.labels(stage).observe(spent_ms / 1000)
     tell(

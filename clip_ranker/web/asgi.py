@@ -1,18 +1,31 @@
-"""The ASGI types, and small helpers all middlewares use."""
+"""What several middlewares use."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clip_ranker.errors import RequestError
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+class ResponseHeaders:
+    """Puts the same headers on every answer."""
+
+    def __init__(self, app: ASGIApp, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands everything on, with the headers on what comes back."""
+
+        async def adding(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        await self._app(scope, receive, adding)
 
 
 def error_response(error: RequestError) -> JSONResponse:
@@ -20,11 +33,9 @@ def error_response(error: RequestError) -> JSONResponse:
     headers = {} if error.retry_after_s is None else {"Retry-After": str(error.retry_after_s)}
     if error.status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
-    return JSONResponse(
-        {"error": str(error), "detail": error.detail}, status_code=error.status, headers=headers
-    )
+    return JSONResponse({"error": str(error), "detail": error.detail}, error.status, headers)
 
 
 def is_post(scope: Scope) -> bool:
     """True for a request that brings a body and asks for work."""
-    return bool(scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS"))
+    return scope["type"] == "http" and scope["method"] not in ("GET", "HEAD", "OPTIONS")

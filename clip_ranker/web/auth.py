@@ -4,20 +4,16 @@ import hmac
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clip_ranker.errors import UnauthorisedError
-from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response, is_post
+from clip_ranker.web.asgi import error_response, is_post
 
 
 class ApiKey:
-    """Wants ``Authorization: Bearer <key>``.
+    """Wants ``Authorization: Bearer`` and any of the keys, where there are some."""
 
-    Args:
-        app: what is protected.
-        keys: any of them will do, so that one can be rotated; none leaves the door open.
-    """
-
-    def __init__(self, app: App, keys: Sequence[str]) -> None:
+    def __init__(self, app: ASGIApp, keys: Sequence[str]) -> None:
         self._app = app
         self._keys = [key.encode() for key in keys]
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clip_ranker.errors import (
     BadRequestError,
@@ -15,12 +16,13 @@ from clip_ranker.errors import (
     RequestTimeoutError,
     UnsupportedMediaTypeError,
 )
-from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, error_response, is_post
+from clip_ranker.settings import Settings
+from clip_ranker.web.asgi import error_response, is_post
 
 MOST_MARKS = 50_000
 """Brackets and commas in a body; the largest request of the default limits has some 2,000."""
 MOST_BODIES = 400
-"""At once: each counts for at least that part of ``max_total_bytes``, as it holds an open file."""
+"""At once: each counts for at least that part of ``max_bodies_bytes``, as it holds an open file."""
 CLIENT_CLOSED_REQUEST = 499
 """nginx's number for a client that has gone. Nobody reads the answer but the access log, and
 BentoML's own time-out, which waits for one to begin and would hold up the end of the service."""
@@ -32,19 +34,14 @@ class Body:
 
     BentoML itself reads without a limit and works on for clients that have gone.
 
-    Args:
-        app: gets the body in one piece.
-        max_bytes: of one body; refused while it streams in.
-        max_total_bytes: of all bodies held at once.
-        timeout_s: for a body to arrive.
     """
 
-    def __init__(self, app: App, max_bytes: int, max_total_bytes: int, timeout_s: float) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._max_bytes = max_bytes
-        self._max_total_bytes = max_total_bytes
-        self._timeout_s = timeout_s
+        self._limits = settings
         self._held_bytes = 0
+        # Of requests whose body is here: a client that only drips one in holds no place.
+        self._places = asyncio.Semaphore(settings.max_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on what is not a POST; refuses in our one shape."""
@@ -54,13 +51,17 @@ class Body:
         with self._holding() as hold:
             try:
                 unread = await self._read(hold, Headers(scope=scope), receive)
+                if unread and self._places.locked():
+                    most = self._limits.max_requests
+                    raise BusyError(f"{most} requests are under way, try again in a moment")
             except RequestError as error:
                 await error_response(error)(scope, receive, send)
                 return
-            if unread:
-                await self._run(unread, scope, receive, send)
-            else:
+            if not unread:
                 await _gone(scope, receive, send)
+                return
+            async with self._places:
+                await self._run(unread, scope, receive, send)
 
     @contextlib.contextmanager
     def _holding(self) -> Iterator[Callable[[int], None]]:
@@ -69,10 +70,9 @@ class Body:
 
         def hold(size: int) -> None:
             nonlocal held
-            if size > self._max_bytes:
-                raise self._too_large()
-            more = max(size, self._max_total_bytes // MOST_BODIES) - held
-            if self._held_bytes + more > self._max_total_bytes:
+            self._check_size(size)
+            more = max(size, self._limits.max_bodies_bytes // MOST_BODIES) - held
+            if self._held_bytes + more > self._limits.max_bodies_bytes:
                 raise BusyError("too many large requests are under way, try again in a moment")
             held += more
             self._held_bytes += more
@@ -88,12 +88,11 @@ class Body:
         """The whole body as one message; nothing when the client left half-way."""
         _check_type(headers)
         announced = headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self._max_bytes:
-            raise self._too_large()
+        self._check_size(int(announced) if announced.isdecimal() else 0)
         body = bytearray()
         hold(len(body))
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._limits.upload_timeout_s):
                 more = True
                 while more:
                     message = await receive()
@@ -104,25 +103,24 @@ class Body:
                     more = message.get("more_body", False)
         except TimeoutError as error:
             raise RequestTimeoutError(
-                f"the body took more than {self._timeout_s:g} s to arrive"
+                f"the body took more than {self._limits.upload_timeout_s:g} s to arrive"
             ) from error
         _check_marks(body)
         return [{"type": "http.request", "body": bytes(body), "more_body": False}]
 
-    def _too_large(self) -> BodyTooLargeError:
-        return BodyTooLargeError(
-            f"the body is over {self._max_bytes} bytes: shrink the photo, 768 pixels are enough"
-        )
+    def _check_size(self, size: int) -> None:
+        if size > (most := self._limits.max_body_bytes):
+            raise BodyTooLargeError(
+                f"the body is over {most} bytes: shrink the photo, 768 pixels are enough"
+            )
 
     async def _run(self, unread: list[Message], scope: Scope, receive: Receive, send: Send) -> None:
         started = False
-        gone = asyncio.Event()
+        leaving = asyncio.ensure_future(receive())  # after the body nothing else can come
 
         async def replay() -> Message:
-            if unread:
-                return unread.pop()  # it is large, and the app's alone from here
-            await gone.wait()
-            return {"type": "http.disconnect"}
+            # The body is large, and the app's alone from here.
+            return unread.pop() if unread else await asyncio.shield(leaving)
 
         async def noting(message: Message) -> None:
             nonlocal started
@@ -130,12 +128,10 @@ class Body:
             await send(message)
 
         work = asyncio.ensure_future(self._app(scope, replay, noting))
-        leaving = asyncio.ensure_future(receive())  # after the body nothing else can come
         try:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if work.done() and not work.cancelled():
                 return work.result()
-            gone.set()
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work

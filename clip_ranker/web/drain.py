@@ -1,19 +1,23 @@
-"""Finishing what is in flight before the service ends.
+"""``/healthz``, and finishing what is in flight before the service ends.
 
-``bentoml serve`` cannot: on SIGTERM it stops the embedder under a /rank that needs it. So whoever
-stops the service sends SIGUSR1 to the API process first; the container's entry point does.
+``bentoml serve`` stops the embedder on SIGTERM under a /rank that needs it. So whoever stops the
+service sends SIGUSR1 to the API process first; the container's entry point does.
 """
 
 import asyncio
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 
-from clip_ranker import entrypoint
-from clip_ranker.errors import RequestError
-from clip_ranker.web.asgi import App, Receive, Scope, Send, error_response, is_post
-from clip_ranker.web.health import PATH as HEALTHZ
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from clip_ranker import entrypoint
+from clip_ranker.errors import EmbedderUnavailableError, RequestError
+from clip_ranker.web.asgi import error_response, is_post
+
+HEALTH = (("GET", "/healthz"), ("HEAD", "/healthz"))
 REFUSAL_READS_S = 5
 """An upload that is refused is read so long, else the answer is lost behind a reset."""
 
@@ -29,25 +33,36 @@ class Drain:
     """Counts the requests that are work, and after SIGUSR1 ends the service behind the last.
 
     Until then new work and /healthz get a 503; what only reads, such as /metrics, goes on.
+    Answers /healthz before BentoML's own route of that path, which says a line feed.
+
+    Args:
+        app: everything else.
+        well: whether the service can embed.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp, well: Callable[[], bool]) -> None:
         self._app = app
+        self._well = well
         self._in_flight = 0
         self._draining = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Counts, or refuses."""
+        """Counts, answers /healthz, or refuses."""
         if scope["type"] == "lifespan":
-            self._listen()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._drain)
+            entrypoint.leave_pid()
         work = is_post(scope)
-        health = scope["type"] == "http" and scope["path"] == HEALTHZ
-        if self._draining and (work or health):
+        if not work and (scope.get("method"), scope.get("path")) not in HEALTH:
+            await self._app(scope, receive, send)
+        elif self._draining:
             await _refuse(scope, receive, send)
         elif work:
             await self._counted(scope, receive, send)
+        elif self._well():
+            await PlainTextResponse("ok")(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            error = EmbedderUnavailableError("the model is starting, try again in a few seconds")
+            await error_response(error)(scope, receive, send)
 
     async def _counted(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._in_flight += 1
@@ -56,10 +71,6 @@ class Drain:
         finally:
             self._in_flight -= 1
             self._end_if_done()
-
-    def _listen(self) -> None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._drain)
-        entrypoint.leave_pid()
 
     def _drain(self) -> None:
         self._draining = True

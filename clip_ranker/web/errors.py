@@ -2,15 +2,16 @@
 
 import json
 import logging
+from contextlib import suppress
 from http.client import responses
 from typing import Any
 
 from starlette.datastructures import MutableHeaders
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clip_ranker import metrics
 from clip_ranker.web import request_log
-from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ SENTENCES = {
 class ErrorShape:
     """Rewrites the body of every answer from 400 up to ``{"error": …, "detail": […]}``."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,20 +69,17 @@ class ErrorShape:
 
 def _shape(start: Message, body: bytes) -> JSONResponse:
     status = start["status"]
-    try:
-        said: Any = json.loads(body)
-    except ValueError:
-        said = body.decode("utf-8", "replace") if status < 500 else None
+    said: Any = None
+    with suppress(ValueError):
+        said = json.loads(body)
     content = _content(status, said)
     request_log.tell(error=content["error"])
-    response = JSONResponse(content, status_code=status)
-    kept = MutableHeaders(raw=[(k, v) for k, v in start["headers"]])
+    kept = MutableHeaders(raw=list(start["headers"]))
     for name in REPLACED_HEADERS:
         del kept[name]
     if status in (429, 503):
         kept.setdefault("Retry-After", RETRY_AFTER_S)
-    response.raw_headers.extend(kept.raw)
-    return response
+    return JSONResponse(content, status, kept)
 
 
 def _content(status: int, said: Any) -> dict[str, Any]:
@@ -98,19 +96,15 @@ def _content(status: int, said: Any) -> dict[str, Any]:
 
 def _validation(faults: list[dict[str, Any]]) -> dict[str, Any]:
     """Pydantic's list of faults as fields and sentences."""
-    detail = [{"field": _field(fault["loc"]), "message": _message(fault)} for fault in faults]
+    detail = [
+        {"field": _field(fault["loc"]), "message": fault["msg"].removeprefix("Value error, ")}
+        for fault in faults
+    ]
     more = f" (and {len(detail) - 1} more)" if len(detail) > 1 else ""
     return {"error": f"{detail[0]['field']}: {detail[0]['message']}{more}", "detail": detail}
 
 
 def _field(path: list[str | int]) -> str:
     """``["candidates", 3, "auction_id"]`` as ``candidates[3].auction_id``."""
-    name = ""
-    for part in path:
-        name += f"[{part}]" if isinstance(part, int) else f".{part}"
-    return name.removeprefix(".") or "body"
-
-
-def _message(fault: dict[str, Any]) -> str:
-    text = str(fault.get("msg", "is wrong"))
-    return text.removeprefix("Value error, ")
+    names = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(names).removeprefix(".") or "body"

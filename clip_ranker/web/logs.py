@@ -8,35 +8,28 @@ NOISY = "bentoml._internal.server.http_app"
 """Logs a traceback for every failed call, 400s with the photo and the URLs in it included."""
 
 
-class WithoutInput(logging.Filter):
+def without_input(record: logging.LogRecord) -> bool:
     """Tells what kind of exception was raised and where, not what it says: it may quote a request.
 
-    Args:
-        drop: exceptions not worth a line.
+    A filter; it keeps every record.
     """
-
-    def __init__(self, *drop: type[BaseException]) -> None:
-        super().__init__()
-        self._drop = drop
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Strips a record of its exception's text."""
-        error = record.exc_info[1] if record.exc_info else None
-        if error is None:
-            return True
-        if isinstance(error, self._drop):
-            return False
+    if record.exc_info and (error := record.exc_info[1]):
         trace = "".join(traceback.format_tb(error.__traceback__))
         record.msg = f"{record.getMessage()}: {type(error).__name__}\n{trace}"
         record.args, record.exc_info = (), None
-        return True
+    return True
+
+
+def _no_value_errors(record: logging.LogRecord) -> bool:
+    """They are pydantic's, or of a broken body: the request's own line tells of the 400."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ValueError))
 
 
 def set_up() -> None:
     """Keeps input out of this process's log, and lets our own lines into it."""
-    # A ValueError is pydantic's, or of a broken body: the request's own line tells of the 400.
-    logging.getLogger(NOISY).addFilter(WithoutInput(ValueError))
-    logging.getLogger("uvicorn.error").addFilter(WithoutInput())
+    logging.getLogger(NOISY).addFilter(_no_value_errors)
+    for name in (NOISY, "uvicorn.error"):
+        logging.getLogger(name).addFilter(without_input)
     for name in ("httpx", "httpcore"):  # their INFO and DEBUG lines hold URLs
         logging.getLogger(name).setLevel(logging.WARNING)
     ours = logging.getLogger("clip_ranker")
@@ -50,6 +43,6 @@ def set_up() -> None:
 
 def _to_stdout(line: str) -> logging.Handler:
     handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(WithoutInput())
+    handler.addFilter(without_input)
     handler.setFormatter(logging.Formatter(line))
     return handler

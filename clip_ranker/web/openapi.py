@@ -17,15 +17,7 @@ from pydantic.json_schema import models_json_schema
 from typing_extensions import TypedDict
 
 from clip_ranker import __version__, examples
-from clip_ranker.rank.schema import (
-    AnswerEvent,
-    FailedEvent,
-    PrefetchRequest,
-    PrefetchResponse,
-    RankRequest,
-    RankResponse,
-    ScoredEvent,
-)
+from clip_ranker.rank import schema
 
 TEMPLATE = Path(__file__).with_suffix(".yaml")
 _TOO_SMALL = "Input should be greater than or equal to 224"
@@ -52,16 +44,8 @@ class ErrorBody(BaseModel):
     detail: list[Fault] = Field(description="One entry a fault, for programs.")
 
 
-MODELS: tuple[type[BaseModel], ...] = (
-    RankRequest,
-    RankResponse,
-    PrefetchRequest,
-    PrefetchResponse,
-    ScoredEvent,
-    FailedEvent,
-    AnswerEvent,
-    ErrorBody,
-)
+BODIES = (schema.RankRequest, schema.PrefetchRequest, schema.PrefetchResponse, ErrorBody)
+EVENTS = (schema.ScoredEvent, schema.FailedEvent, schema.AnswerEvent)  # this holds a RankResponse
 
 
 @functools.cache
@@ -74,7 +58,8 @@ def document(*, demo: bool = True) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(TEMPLATE.read_text())
     found["info"]["version"] = __version__
     _, schemas = models_json_schema(
-        [(model, "validation") for model in MODELS], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in (*BODIES, *EVENTS)],
+        ref_template="#/components/schemas/{model}",
     )
     found["components"]["schemas"] = schemas["$defs"]
     paths = found["paths"]

@@ -6,7 +6,6 @@ from pathlib import Path
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from starlette.staticfiles import StaticFiles
 
 from clip_ranker import examples
 from clip_ranker.web import openapi
-from clip_ranker.web.asgi import App, Message, Receive, Scope, Send
+from clip_ranker.web.asgi import ResponseHeaders
 
 _HERE = Path(__file__).parent
 _FILES = StaticFiles(directory=_HERE / "static")
@@ -62,7 +61,7 @@ def pages(*, demo: bool) -> Starlette:
             Route("/examples.json", _examples),
             Route("/examples/{name}.jpg", _example),
         ]
-    return Starlette(routes=routes, middleware=[Middleware(_PageHeaders)])
+    return Starlette(routes=routes, middleware=[Middleware(ResponseHeaders, headers=HEADERS)])
 
 
 def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
@@ -87,16 +86,3 @@ async def _example(request: Request) -> Response:
     if name not in examples.names():
         raise HTTPException(404)
     return FileResponse(examples.FOLDER / f"{name}.jpg")
-
-
-class _PageHeaders:
-    def __init__(self, app: App) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def adding(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
-            await send(message)
-
-        await self._app(scope, receive, adding)

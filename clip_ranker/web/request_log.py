@@ -6,7 +6,9 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
-from clip_ranker.web.asgi import App, Message, Receive, Scope, Send, is_post
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from clip_ranker.web.asgi import is_post
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +22,6 @@ def tell(**facts: Any) -> None:
     _line.get({}).update(facts)
 
 
-def write(line: dict[str, Any]) -> None:
-    """Writes one line; JSON escapes what a path could forge lines with."""
-    facts = {key: _cut(value) for key, value in line.items()}
-    logger.info(json.dumps(facts, separators=(",", ":")))
-
-
 class RequestLog:
     """Writes the line when the answer has ended.
 
@@ -33,7 +29,7 @@ class RequestLog:
     a query string nor a header in it.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -50,7 +46,10 @@ class RequestLog:
             nonlocal written
             if not written and (is_post(scope) or line["status"] >= 400):
                 line["total_ms"] = round((time.perf_counter() - began) * 1000)
-                write(line)
+                for key, value in line.items():
+                    line[key] = value[:MOST_CHARS] if isinstance(value, str) else value
+                # JSON escapes what a path could forge lines with.
+                logger.info(json.dumps(line, separators=(",", ":")))
             written = True
 
         async def noting(message: Message) -> None:
@@ -64,7 +63,3 @@ class RequestLog:
             await self._app(scope, receive, noting)
         finally:
             end()
-
-
-def _cut(value: object) -> object:
-    return value[:MOST_CHARS] if isinstance(value, str) else value

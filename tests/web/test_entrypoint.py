@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from clip_ranker import entrypoint
-from tests.running import STOP_S, Service
+from tests.running import HANGS_S, Service
 
 
 class InContainer(Service):
@@ -27,7 +27,7 @@ def test_a_damaged_pid_file_does_not_end_the_entry_point(
         [api] = (one for one in service.processes() if "ClipRanker" in one.cmdline())
         Path(psutil.Process(api.pid).environ()[entrypoint.PID_FILE]).write_text(content)
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(STOP_S) == 0, service.log()
+        assert service.process.wait(HANGS_S) == 0, service.log()
 
 
 def test_the_pid_file_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
