@@ -20,7 +20,6 @@ class Request:
         background: nobody waits for it.
 
     Attributes:
-        background: likewise; also once its deadline has passed.
         embedded: pictures it has had in calls so far.
     """
 
@@ -73,6 +72,10 @@ class Picture:
                 self.queue.leave(request, self)
 
 
+_Line = dict[str | None, OrderedDict[Picture, None]]
+"""Pictures of one request in a queue by host, oldest first; its photo under None."""
+
+
 class FairQueue(Generic[Work]):
     """What waits for a resource, and what holds it.
 
@@ -96,7 +99,7 @@ class FairQueue(Generic[Work]):
         self._may = may
         self._most_of_a_host = most_of_a_host
         self._waiting: dict[Picture, Work] = {}
-        self._lines: OrderedDict[Request, OrderedDict[Picture, None]] = OrderedDict()
+        self._lines: OrderedDict[Request, _Line] = OrderedDict()
 
     def waiting(self) -> list[Picture]:
         """All that waits, each picture once."""
@@ -104,7 +107,7 @@ class FairQueue(Generic[Work]):
 
     def waiting_for(self, request: Request) -> int:
         """How many pictures of this request wait."""
-        return len(self._lines.get(request, ()))
+        return sum(map(len, self._lines.get(request, {}).values()))
 
     def put(self, picture: Picture, work: Work) -> None:
         """Puts a picture into the lines of all who want it.
@@ -123,15 +126,15 @@ class FairQueue(Generic[Work]):
         self._stand(request, picture)
 
     def _stand(self, request: Request, picture: Picture) -> None:
-        line = self._lines.setdefault(request, OrderedDict())
-        line[picture] = None
-        if request in picture.photo_of:
-            line.move_to_end(picture, last=False)
+        line = self._lines.setdefault(request, {})
+        _take_out(line, picture)  # it may become the photo only now
+        host = None if request in picture.photo_of else picture.host
+        line.setdefault(host, OrderedDict())[picture] = None
 
     def leave(self, request: Request, picture: Picture) -> None:
         """This request does not want it any more."""
         line = self._lines[request]
-        del line[picture]
+        _take_out(line, picture)
         if not line:
             del self._lines[request]
 
@@ -142,7 +145,9 @@ class FairQueue(Generic[Work]):
             background: of what nobody waits for, instead of what somebody does.
         """
         requests = [one for one in self._lines if one.background is background]
-        hosts = Counter(picture.host for picture in self.held if background or picture.live)
+        hosts: Counter[str | None] = Counter(
+            picture.host for picture in self.held if background or picture.live
+        )
         for request in sorted(requests, key=self._rank):
             picture = self._first(request, hosts)
             if picture is not None:
@@ -159,30 +164,32 @@ class FairQueue(Generic[Work]):
         elif picture in self.held:
             self.held_by -= Counter([self.held.pop(picture)])  # forgets who holds none
 
-    def drain(self) -> list[Work]:
+    def take_all(self) -> list[Work]:
         """Takes all that waits, out of turn; none of it holds the resource."""
         return [self._remove(picture) for picture in self.waiting()]
 
     def _rank(self, request: Request) -> tuple[bool, int]:
-        return not self._is_photo(request), self.held_by[request]
+        return None not in self._lines[request], self.held_by[request]
 
-    def _is_photo(self, request: Request) -> bool:
-        return request in next(iter(self._lines[request])).photo_of
-
-    def _first(self, request: Request, hosts: Counter[str]) -> Picture | None:
-        line = self._lines[request]
-        if self._is_photo(request):
-            return next(iter(line))
+    def _first(self, request: Request, held: Counter[str | None]) -> Picture | None:
+        line, most = self._lines[request], self._most_of_a_host
+        if None in line:
+            return next(iter(line[None]))
         if not self._may(request):
             return None
-        most = self._most_of_a_host
-        if most is None:
-            return next(iter(line))
-        open_to_it = (picture for picture in line if hosts[picture.host] < most)
-        return min(open_to_it, key=lambda picture: hosts[picture.host], default=None)
+        hosts = [host for host in line if most is None or held[host] < most]
+        return next(iter(line[min(hosts, key=held.__getitem__)])) if hosts else None
 
     def _remove(self, picture: Picture) -> Work:
         for request in picture.wanted_by:
             self.leave(request, picture)
         picture.queue = None
         return self._waiting.pop(picture)
+
+
+def _take_out(line: _Line, picture: Picture) -> None:
+    for host in (None, picture.host):
+        if pictures := line.get(host):
+            pictures.pop(picture, None)
+            if not pictures:
+                del line[host]

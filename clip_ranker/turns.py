@@ -13,7 +13,8 @@ from clip_ranker.fair_queue import FairQueue, Picture, Request
 from clip_ranker.places import Places
 
 BACKGROUND_MOST = 4
-"""Pictures in a call nobody waits for, so that a request that comes meanwhile waits little."""
+"""Pictures downloaded at once, or in a call, that nobody waits for: a request that comes meanwhile
+waits little."""
 BIG_BODIES = 8
 """Downloads of over a megabyte that may be in memory at once; thumbnails never are of them."""
 
@@ -80,14 +81,19 @@ class Turns:
         call: dict[Picture, ToEmbed] = {}
         while len(call) < most and (taken := self.to_embed.take(background=background)):
             picture, call[picture] = taken
+        for picture in call:  # only now: the quotas of this call rest on it
             self.to_embed.held[picture].embedded += 1
         return call
 
     def _may_download(self, request: Request) -> bool:
+        if request.background and _left_alone(self.downloads) >= BACKGROUND_MOST:
+            return False
         most = min(request.max_concurrency, self._most_downloads)
         return self.downloads.held_by[request] < most
 
     def _may_hold_a_big_body(self, request: Request) -> bool:
+        if request.background:
+            return not _left_alone(self.big_bodies)
         return self.big_bodies.held_by[request] < BIG_BODIES - 1
 
     def _may_decode(self, request: Request) -> bool:
@@ -98,13 +104,18 @@ class Turns:
         if own == 0:
             return True
         live = sum(picture.live for picture in ahead)
-        return own < self._share(request) and live < self._max_batch_size
+        return own < self._quota(request) and live < self._max_batch_size
 
     def _may_embed(self, request: Request) -> bool:
-        return self.to_embed.held_by[request] < self._share(request)
+        return self.to_embed.held_by[request] < self._quota(request)
 
-    def _share(self, request: Request) -> int:
+    def _quota(self, request: Request) -> int:
         """Pictures of one call that may be the request's."""
         if request.early:
             return min(self._max_batch_size, max(1, request.embedded))
         return self._max_batch_size
+
+
+def _left_alone(places: Places) -> int:
+    """How many hold a place that nobody waits for."""
+    return sum(not picture.live for picture in places.held)

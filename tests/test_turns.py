@@ -165,6 +165,31 @@ def test_downloads_are_shared_among_requests_and_hosts() -> None:
     line.close()
 
 
+def test_an_early_request_s_quota_stands_still_within_a_call() -> None:
+    """Although more is ready, as of pictures that others wanted too."""
+    line, early = Line(), Request(50, early=True)
+    early.embedded = 1
+    for _ in range(10):
+        picture = Picture()
+        picture.want(early)
+        line.turns.to_embed.put(picture, ToEmbed(PIXELS, line._loop.create_future()))
+    assert sizes(line.calls()) == [1, 2, 4, 3]
+    line.close()
+
+
+def test_prefetching_takes_four_downloads_in_all_and_one_of_them_large() -> None:
+    line = Line()
+    for places, most in ((line.turns.downloads, 4), (line.turns.big_bodies, 1)):
+        for request in [Request(4, background=True) for _ in range(5)]:
+            for _ in range(5):
+                picture = Picture("host")
+                picture.want(request)
+                places.put(picture, line._loop.create_future())
+        places.hand_out()
+        assert len(places.held) == most
+    line.close()
+
+
 @given(
     st.lists(
         st.tuples(st.sets(st.integers(0, 19), min_size=1), st.integers(1, 30)),

@@ -6,10 +6,12 @@ way when a process dies. See bench/WAYS.md.
 """
 
 import asyncio
+import logging
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
 from pathlib import Path
@@ -19,8 +21,10 @@ import numpy as np
 
 from clip_ranker.decode import worker
 from clip_ranker.decode.worker import Request
-from clip_ranker.errors import NotAnImageError, TooLargeError
+from clip_ranker.errors import EmbedFailedError, NotAnImageError, TooLargeError
 from clip_ranker.models.preprocess import Pixels, Preprocess
+
+logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-m", worker.__name__)
 ROOT = Path(__file__).parents[2]
@@ -65,13 +69,12 @@ class Decoder:
         Raises:
             NotAnImageError: no supported or no whole picture, or one that broke its process.
             TooLargeError: it has more than ``max_pixels``, or takes more memory than so many do.
+            EmbedFailedError: the system has no process for it at the moment.
         """
-        loop = asyncio.get_running_loop()
         request = Request(data, self._preprocess, image_resize_px, self._max_pixels, large=False)
-        answer = await loop.run_in_executor(self._threads, self._ask, request)
+        answer = await _run(self._threads, self._ask, request)
         if answer.startswith(worker.LARGE):
-            request = request._replace(large=True)
-            answer = await loop.run_in_executor(self._large, self._ask, request)
+            answer = await _run(self._large, self._ask, request._replace(large=True))
         if answer.startswith(worker.NOT_AN_IMAGE):
             raise NotAnImageError(answer[1:].decode())
         if answer.startswith(worker.TOO_LARGE):
@@ -95,6 +98,16 @@ class Decoder:
             return one.ask(request)
         finally:
             self._idle.put(one)
+
+
+async def _run(
+    threads: ThreadPoolExecutor, ask: Callable[[Request], bytes], request: Request
+) -> bytes:
+    try:
+        return await asyncio.get_running_loop().run_in_executor(threads, ask, request)
+    except (OSError, RuntimeError) as error:
+        logger.error("decoding: no process or no thread, %s", error)
+        raise EmbedFailedError("no process decodes it at the moment, try again") from error
 
 
 class _Worker:

@@ -1,4 +1,7 @@
-"""Happy Eyeballs (RFC 8305): the addresses of a host race, each a little behind the one before."""
+"""Happy Eyeballs (RFC 8305): the addresses of a host race, each a little behind the one before.
+
+aiohappyeyeballs answers a bare socket, of which httpcore has no public way to make a stream.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import zip_longest

@@ -19,7 +19,7 @@ ENOUGH_FAILURES = 3
 """Failed connects in a row, of all requests."""
 FORGOTTEN_AFTER_S = 5.0
 MOST_HOSTS = 10_000
-MOST_AT_ONCE = 10
+MOST_CONNECTS = 10
 """Connects to a host of which nothing is known; the others wait for what those learn."""
 PATIENCE_S = 1.0
 """A connect that had less before its deadline tells of what came before it, not of the host."""
@@ -115,6 +115,6 @@ class CircuitBreaker:
                 raise UrlBlockedError(known)
             if known is not None and known >= ENOUGH_FAILURES:
                 raise httpcore.ConnectError("nobody could connect a moment ago")
-            if known == 0 or self._trying[place] < MOST_AT_ONCE:
+            if known == 0 or self._trying[place] < MOST_CONNECTS:
                 return
             await self._news.setdefault(place, asyncio.Event()).wait()

@@ -13,7 +13,7 @@ import httpcore
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP literals; none when the name does not exist."""
 
-MOST_AT_ONCE = 128
+MOST_LOOK_UPS = 128
 """Twice the downloads at once: a look-up that hangs outlives the attempt it was for."""
 NO_SUCH_NAME = frozenset({socket.EAI_NONAME, socket.EAI_NODATA})
 """Other errors tell of this machine or its name servers, EAI_FAIL of one that refuses."""
@@ -22,7 +22,7 @@ GLIBC_OPTIONS = "timeout:1 attempts:2"
 
 
 class SystemResolver:
-    """``getaddrinfo`` in threads of its own: one that hangs must not stop decoding.
+    """``getaddrinfo`` in threads of its own: one that hangs must not stop others.
 
     Who asks for a name that is being looked up shares the answer, so that fifty thumbnails of
     one host are one look-up. What nobody asks for any more when its turn comes is left out.
@@ -31,7 +31,7 @@ class SystemResolver:
         most_at_once: look-ups in threads; the others wait in the order of arrival.
     """
 
-    def __init__(self, most_at_once: int = MOST_AT_ONCE) -> None:
+    def __init__(self, most_at_once: int = MOST_LOOK_UPS) -> None:
         os.environ.setdefault("RES_OPTIONS", GLIBC_OPTIONS)
         self._places = asyncio.Semaphore(most_at_once)
         self._threads = anyio.CapacityLimiter(math.inf)  # the places are the limit

@@ -65,7 +65,7 @@ class Batcher:
                     _settle(one, EmbedFailedError("the model gave no finite vector"))
         except EmbedderUnavailableError as error:
             # All that waits, or each batch in line would wait out the time limit in turn.
-            for one in [*call.values(), *self._turns.to_embed.drain()]:
+            for one in [*call.values(), *self._turns.to_embed.take_all()]:
                 _settle(one, error)
         except Exception as error:  # noqa: BLE001 raised where the embedding is awaited
             for one in call.values():

@@ -143,6 +143,10 @@ class Embedder:
                     await self._probe()
             except CANNOT_TELL:  # away or hung
                 self.well = False
+            except asyncio.CancelledError:
+                if (task := asyncio.current_task()) and task.cancelling():
+                    raise
+                self.well = False  # what it waited for was cut off, not this task
             except EmbedFailedError as error:
                 self.well = False
                 logger.error("embedder: %s, of black pictures", error)

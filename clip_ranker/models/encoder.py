@@ -27,7 +27,7 @@ class Encoder:
 
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads or processors.available()
-        # Spinning at a barrier takes the processor from the threads that decode.
+        # Spinning at a barrier takes the processor from the processes that decode.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [name for name in wanted if name in ort.get_available_providers()]

@@ -56,7 +56,7 @@ class Pictures:
             model.preprocess, processes=decoders, max_pixels=settings.max_pixels
         )
         self._batcher = Batcher(embed, self.turns)
-        self._flights = SingleFlight(self.turns)
+        self._single_flight = SingleFlight(self.turns)
         self._readers = readers
         self._keys = Keys(model)
         self._cache = EmbeddingCache(settings, dim=model.dim)
@@ -93,7 +93,7 @@ class Pictures:
 
     def under_way(self, source: Source) -> bool:
         """Whether somebody waits for this picture already."""
-        return source.key in self._flights
+        return source.key in self._single_flight
 
     async def recall(self, sources: Iterable[Source]) -> None:
         """Brings what the shared cache knows of downloads into memory."""
@@ -120,11 +120,11 @@ class Pictures:
         stage: Stage = "decode" if isinstance(source.content, bytes) else "download"
         new = SharedPicture(source.host, stage)
         work = partial(self._embed, source)
-        return await self._flights.embedding(source.key, job, new, work, photo=photo)
+        return await self._single_flight.embedding(source.key, job, new, work, photo=photo)
 
     async def close(self) -> None:
         """Ends what is under way, processes and connections."""
-        await self._flights.close()
+        await self._single_flight.close()
         await self._decoder.close()
         await self._fetcher.close()
         await self._cache.flush()
@@ -158,20 +158,18 @@ class Pictures:
             return source.content
         await held.enter_async_context(self.turns.downloads.hold(picture))
         held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
-        if not isinstance(source.content, httpx.URL):
-            picture.begun = True
-            return await asyncio.to_thread(source.content)
-        _tell_who_gives_up(picture)
+        if isinstance(source.content, httpx.URL):
+            _tell_who_gives_up(picture)
         picture.begun = True
+        if not isinstance(source.content, httpx.URL):
+            return await asyncio.to_thread(source.content)
 
         async def grow() -> None:
             if picture not in self.turns.big_bodies.held:
                 await held.enter_async_context(self.turns.big_bodies.hold(picture))
 
         return await self._fetcher.fetch(
-            source.content,
-            askers=lambda: [job.asker for job in picture.jobs()],
-            grow=grow,
+            source.content, askers=lambda: [job.asker for job in picture.jobs()], grow=grow
         )
 
 

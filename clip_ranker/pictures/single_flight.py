@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from clip_ranker.errors import EmbedFailedError
-from clip_ranker.fair_queue import Picture
+from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.stage_clock import Stage
@@ -88,7 +88,7 @@ class SingleFlight:
         self._turns = turns
         self._tasks: dict[SharedPicture, asyncio.Task[None]] = {}
         self._pictures: dict[str, SharedPicture] = {}
-        self._keeper = Job(MOST_KEPT, background=True)
+        self._keeper = Request(MOST_KEPT, background=True)
         self._kept: set[SharedPicture] = set()
 
     def __contains__(self, key: str) -> bool:
@@ -131,8 +131,11 @@ class SingleFlight:
             return await waiter
         finally:
             picture.leave(waiter)
-            if self._pictures.get(key) is picture and not picture.waited_for:
-                self._keep_or_end(key, picture)
+            if self._pictures.get(key) is picture:
+                if not picture.waited_for:
+                    self._keep_or_end(key, picture)
+                elif not picture.live:  # a prefetch still waits for it
+                    self._turns.hand_out()
 
     async def close(self) -> None:
         """Ends all work."""
@@ -142,7 +145,8 @@ class SingleFlight:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _keep_or_end(self, key: str, picture: SharedPicture) -> None:
-        big = picture in self._turns.big_bodies.held
+        bodies = self._turns.big_bodies
+        big = picture in bodies.held or picture.queue is bodies
         room = len(self._kept) < MOST_KEPT and not big
         if picture.worth_keeping and picture.begun and room:
             self._kept.add(picture)

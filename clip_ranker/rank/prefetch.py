@@ -10,11 +10,9 @@ from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse
+from clip_ranker.turns import BACKGROUND_MOST
 
 logger = logging.getLogger(__name__)
-
-MAX_CONCURRENCY = 4
-"""Downloads at once of one prefetch."""
 
 
 class Prefetcher:
@@ -45,7 +43,7 @@ class Prefetcher:
             else:
                 counts["known"] += 1
         await self._pictures.recall(sources)
-        job = Job(MAX_CONCURRENCY, background=True)
+        job = Job(BACKGROUND_MOST, background=True)
         counts.update(self._begin(source, job) for source in sources)
         for outcome, count in counts.items():
             metrics.PREFETCH.labels(outcome).inc(count)
@@ -79,10 +77,12 @@ class Prefetcher:
             pass  # whoever asks for it will be told
         except EmbedderUnavailableError:
             self._drop()  # or the whole line would be downloaded for nothing
+            return
         except Exception:
             logger.exception("prefetch: a picture failed")
         finally:
-            self._tasks.pop(source.key, None)
+            if self._tasks.get(source.key) is asyncio.current_task():
+                del self._tasks[source.key]
             metrics.PREFETCH_WAITING.set(len(self._tasks))
         if not self._tasks:
             await self._pictures.share()

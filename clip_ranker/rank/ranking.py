@@ -90,6 +90,7 @@ class Ranking:
         if len(self.outcomes) < len(self.request.candidates):
             self.partial = True
             self._job.late = True
+            await self._end()
         for index in range(len(self.request.candidates)):
             if index not in self.outcomes:
                 self.outcomes[index] = TimedOutError(

@@ -109,7 +109,7 @@ class TimingMs(BaseModel):
 
     total: float = Field(description="From the parsed request to the answer.")
     download: float = Field(description="Waiting for a place included, to the last byte.")
-    decode: float = Field(description="Waiting for a thread included.")
+    decode: float = Field(description="Waiting for a process included.")
     embed: float = Field(description="Waiting for the embedder included.")
 
 

@@ -132,6 +132,8 @@ class Body:
             await asyncio.wait({work, leaving}, return_when=asyncio.FIRST_COMPLETED)
             if work.done() and not work.cancelled():
                 return work.result()
+            if not leaving.done():
+                raise RuntimeError("the work on a request was cut off")
             work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await work

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +17,12 @@ from PIL import Image
 from clip_ranker.decode import images, worker
 from clip_ranker.decode.geometry import fit, to_pixels
 from clip_ranker.decode.pool import Decoder
-from clip_ranker.errors import CandidateError, NotAnImageError, TooLargeError
+from clip_ranker.errors import (
+    CandidateError,
+    EmbedFailedError,
+    NotAnImageError,
+    TooLargeError,
+)
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from tests.decode.workers import workers
 from tests.hostile import files, heif
@@ -253,7 +259,7 @@ def test_a_process_imports_little() -> None:
 def test_what_is_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clip_ranker.decode.pool.COMMAND", (sys.executable, "-c", "exit(3)"))
     decoder = Decoder(CLIP, processes=1, max_pixels=10**6)
-    with pytest.raises(RuntimeError, match="ended with 3 at once"):
+    with pytest.raises(EmbedFailedError, match="no process"):
         decode(decoder, PHOTOS["cat"])
     asyncio.run(decoder.close())
 
@@ -261,3 +267,21 @@ def test_what_is_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_codecs_of_a_picture_see_a_whole_file(decoder: Decoder) -> None:
     padded = io.BytesIO(PHOTOS["cat"].ljust(10_000_000, b"\0")).getvalue()
     assert decode(decoder, padded).shape == (224, 224, 3)
+
+
+def test_without_a_thread_a_picture_fails_and_the_next_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        decoder = Decoder(CLIP, processes=1, max_pixels=10**7)
+        with monkeypatch.context() as none_left:
+            none_left.setattr(threading.Thread, "start", refuse)
+            with pytest.raises(EmbedFailedError):
+                await decoder(PHOTOS["cat"], 768)
+        assert (await decoder(PHOTOS["cat"], 768)).shape == (224, 224, 3)
+        await decoder.close()
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    asyncio.run(scenario())

@@ -107,7 +107,7 @@ def test_a_dead_host_is_not_asked_fifty_times_at_the_same_moment(server: RawServ
             *(get(fetcher, dead, f"/{n}") for n in range(50)), return_exceptions=True
         )
         assert {str(failure) for failure in found} == {"could not connect"}
-        assert connects["127.0.0.1"] <= hosts.MOST_AT_ONCE + hosts.ENOUGH_FAILURES
+        assert connects["127.0.0.1"] <= hosts.MOST_CONNECTS + hosts.ENOUGH_FAILURES
 
     with RawServer() as dead:
         pass

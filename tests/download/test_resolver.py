@@ -9,7 +9,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from clip_ranker.download.resolver import MOST_AT_ONCE, SystemResolver
+from clip_ranker.download.resolver import MOST_LOOK_UPS, SystemResolver
 
 HANGS_S = 60
 
@@ -88,7 +88,7 @@ def test_what_nobody_asks_for_any_more_is_not_looked_up(names: Names) -> None:
 def test_abandoned_look_ups_that_hang_leave_threads_for_others(names: Names) -> None:
     async def scenario() -> None:
         resolver = SystemResolver()
-        for number in range(MOST_AT_ONCE - 1):
+        for number in range(MOST_LOOK_UPS - 1):
             client = ask(resolver, f"hang{number}")
             await until(lambda: len(names.asked) == number + 1)  # noqa: B023
             await leave(*client)

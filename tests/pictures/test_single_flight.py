@@ -234,6 +234,52 @@ def test_what_is_left_behind_holds_no_place_against_others() -> None:
     asyncio.run(scenario())
 
 
+def test_a_place_is_free_when_only_a_prefetch_is_left_in_it() -> None:
+    async def scenario() -> None:
+        turns = Turns(downloads=2, decoders=2, max_batch_size=16)
+        flights, go, held = SingleFlight(turns), asyncio.Event(), []
+
+        async def work(picture: SharedPicture) -> Embedding:
+            async with turns.downloads.hold(picture):
+                held.append(picture)
+                await go.wait()
+            return VECTOR
+
+        def join(key: str, job: Job) -> "asyncio.Task[Embedding]":
+            new = SharedPicture(key, "download")
+            return asyncio.create_task(flights.embedding(key, job, new, work))
+
+        one, two = Job(9), Job(9)
+        leaving = join("a", one)
+        tasks = [join("a", Job(4, background=True)), join("b", two)]
+        await settle()
+        tasks.append(join("c", Job(9)))
+        await settle()
+        assert len(held) == 2
+        leaving.cancel()
+        await settle()
+        assert len(held) == 3
+        go.set()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(scenario())
+
+
+def test_what_is_kept_learns_nothing_of_hosts_and_is_on_no_clock() -> None:
+    async def scenario() -> None:
+        world, late = World(), Job(9)
+        late.late = True
+        left = world.join("a", late)
+        await settle()
+        left.cancel()
+        await settle()
+        assert world.work.pictures[0].jobs() == []
+        world.work.pictures[0].enter("embed")
+        await world.flights.close()
+
+    asyncio.run(scenario())
+
+
 def test_one_request_may_give_up_and_the_others_go_on() -> None:
     async def scenario() -> None:
         world, gives_up, patient = World(), Job(9), Job(9)

@@ -20,7 +20,7 @@ from tests.image_server import ImageServer
 from tests.photos import PHOTOS, encode, picture
 from tests.running import Service
 
-GOLDEN = Path(__file__).parent.parent / "golden" / "efficientnet_lite0.json"
+GOLDEN = Path(__file__).parent / "golden" / "efficientnet_lite0.json"
 MODELS = {
     "tiny": lambda: sources.from_open_clip(str(ROOT / "tests/models/tiny.json"), "random"),
     "openclip_vit_b32_random": lambda: sources.from_open_clip("ViT-B-32", "random"),
