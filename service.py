@@ -17,6 +17,7 @@ from clip_ranker.models.preprocess import Pixels
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
 from clip_ranker.settings import get_settings
+from clip_ranker.turns import most_in_a_call
 from clip_ranker.web.answers import answers
 from clip_ranker.web.api import Api
 
@@ -26,6 +27,7 @@ settings = get_settings()
 model = store.load(settings.model)
 embedder = Embedder(model.preprocess, timeout_s=settings.embed_timeout_s)
 
+MOST_IN_A_CALL = most_in_a_call(settings.max_batch_size)
 # BentoML's own limits answer in another shape and its dispatcher drops calls: ours come first.
 NEVER_MS = 600_000
 TRAFFIC = {
@@ -55,7 +57,7 @@ class ClipEmbedder:
     def __init__(self) -> None:
         self._encoder = Encoder(model.graph, threads=settings.embed_threads)
 
-    @bentoml.api(batchable=True, max_batch_size=settings.max_batch_size, max_latency_ms=NEVER_MS)
+    @bentoml.api(batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS)
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
         return self._encoder(pixels)

@@ -119,13 +119,10 @@ class FairQueue(Generic[Work]):
         self._waiting[picture] = work
         picture.queue = self
         for request in picture.wanted_by:
-            self._stand(request, picture)
+            FairQueue.join(self, request, picture)
 
     def join(self, request: Request, picture: Picture) -> None:
         """One more request wants a picture that waits here."""
-        self._stand(request, picture)
-
-    def _stand(self, request: Request, picture: Picture) -> None:
         line = self._lines.setdefault(request, {})
         _take_out(line, picture)  # it may become the photo only now
         host = None if request in picture.photo_of else picture.host

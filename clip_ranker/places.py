@@ -54,6 +54,5 @@ class Places(FairQueue[asyncio.Future[None]]):
 
     def _give(self, held: Callable[[], int], *, background: bool) -> None:
         while held() < self._total and (taken := self.take(background=background)):
-            _, turn = taken
-            if not turn.cancelled():  # else it is about to be released
+            if not (turn := taken[1]).cancelled():  # else it is about to be released
                 turn.set_result(None)

@@ -4,6 +4,7 @@ Who is next is the fair queue's to say; the quotas are here.
 """
 
 import asyncio
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,11 @@ BACKGROUND_MOST = 4
 waits little."""
 BIG_BODIES = 8
 """Downloads of over a megabyte that may be in memory at once; thumbnails never are of them."""
+
+
+def most_in_a_call(max_batch_size: int) -> int:
+    """Pictures in a call that takes the rest with it: a fourth more."""
+    return max_batch_size + max_batch_size // 4
 
 
 class ToEmbed(NamedTuple):
@@ -33,13 +39,13 @@ class Turns:
         downloads: places in all; a host holds three quarters of them at most, a request all but
             one, and not more than its ``max_concurrency``.
         decoders: pictures decoded at once.
-        max_batch_size: pictures in one call of the model.
+        max_batch_size: pictures in one call of the model, but for a rest.
 
     Attributes:
         downloads: a place is held until the picture is decoded: what waits for that takes as much
             memory as what is still coming in.
         big_bodies: held besides, likewise.
-        decoding: goes as far ahead as the next call reaches, because it shares the processor with
+        decoding: goes as far ahead as the next call may reach, because it shares the processor with
             the call before; but each request may have one picture ahead.
         to_embed: decoded pictures.
     """
@@ -47,6 +53,7 @@ class Turns:
     def __init__(self, *, downloads: int, decoders: int, max_batch_size: int) -> None:
         self._most_downloads = max(1, downloads - 1)
         self._max_batch_size = max_batch_size
+        self._most_in_a_call = most_in_a_call(max_batch_size)
         self.downloads = Places(
             downloads, self._may_download, most_of_a_host=max(1, downloads * 3 // 4)
         )
@@ -59,9 +66,13 @@ class Turns:
     def next_call(self) -> dict[Picture, ToEmbed]:
         """What goes into the next call of the model; ``end`` each when it is back.
 
-        Of what nobody waits for only when there is nothing else, and few.
+        A little more than ``max_batch_size`` where that is the rest: alone it would cost half as
+        much again a picture. Of what nobody waits for only when there is nothing else, and few.
         """
-        call = self._take(self._max_batch_size, background=False)
+        coming = _live([*self.decoding.held, *self.decoding.waiting()])
+        is_rest = not coming and _live(self.to_embed.waiting()) <= self._most_in_a_call
+        most = self._most_in_a_call if is_rest else self._max_batch_size
+        call = self._take(most, background=False)
         if not call:
             call = self._take(min(BACKGROUND_MOST, self._max_batch_size), background=True)
         self.decoding.hand_out()
@@ -86,14 +97,15 @@ class Turns:
         return call
 
     def _may_download(self, request: Request) -> bool:
-        if request.background and _left_alone(self.downloads) >= BACKGROUND_MOST:
+        held = self.downloads.held
+        if request.background and len(held) - _live(held) >= BACKGROUND_MOST:
             return False
         most = min(request.max_concurrency, self._most_downloads)
         return self.downloads.held_by[request] < most
 
     def _may_hold_a_big_body(self, request: Request) -> bool:
         if request.background:
-            return not _left_alone(self.big_bodies)
+            return all(picture.live for picture in self.big_bodies.held)
         return self.big_bodies.held_by[request] < BIG_BODIES - 1
 
     def _may_decode(self, request: Request) -> bool:
@@ -103,19 +115,16 @@ class Turns:
             return own < BACKGROUND_MOST and len(ahead) < self._max_batch_size
         if own == 0:
             return True
-        live = sum(picture.live for picture in ahead)
-        return own < self._quota(request) and live < self._max_batch_size
+        return own < self._quota(request) and _live(ahead) < self._most_in_a_call
 
     def _may_embed(self, request: Request) -> bool:
         return self.to_embed.held_by[request] < self._quota(request)
 
     def _quota(self, request: Request) -> int:
         """Pictures of one call that may be the request's."""
-        if request.early:
-            return min(self._max_batch_size, max(1, request.embedded))
-        return self._max_batch_size
+        most = self._most_in_a_call
+        return min(most, max(1, request.embedded)) if request.early else most
 
 
-def _left_alone(places: Places) -> int:
-    """How many hold a place that nobody waits for."""
-    return sum(not picture.live for picture in places.held)
+def _live(pictures: Iterable[Picture]) -> int:
+    return sum(picture.live for picture in pictures)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.turns import BACKGROUND_MOST, ToEmbed, Turns
 
-BATCH = 16
+BATCH, MOST = 16, 20
+"""Pictures in a call, and in one that takes the rest with it."""
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
 
@@ -67,7 +68,7 @@ def test_no_more_is_decoded_than_the_next_call_takes() -> None:
     line, request = Line(), Request(50)
     line.come(request, count=40)
     line.decode()
-    assert line.turns.to_embed.waiting_for(request) == BATCH
+    assert line.turns.to_embed.waiting_for(request) == MOST
     assert sizes(line.calls()) == [16, 16, 8]
     line.close()
 
@@ -75,7 +76,7 @@ def test_no_more_is_decoded_than_the_next_call_takes() -> None:
 def test_pictures_that_many_want_count_once() -> None:
     line = Line()
     line.come(*(Request(50) for _ in range(32)), count=50)
-    assert sizes(line.calls()) == [16, 16, 16, 2]
+    assert sizes(line.calls()) == [16, 16, 18]
     line.close()
 
 
@@ -86,9 +87,9 @@ def test_what_nobody_waits_for_does_not_hold_back_what_somebody_does() -> None:
     assert 0 < len(line.turns.to_embed.waiting()) <= BATCH
     line.come(Request(50), count=50)
     calls = line.calls()
-    assert sizes(calls)[:4] == [16, 16, 16, 2]
-    assert not any(left & set(call) for call in calls[:4])
-    assert sizes(calls)[4:] == [BACKGROUND_MOST] * 9
+    assert sizes(calls)[:3] == [16, 16, 18]
+    assert not any(left & set(call) for call in calls[:3])
+    assert sizes(calls)[3:] == [BACKGROUND_MOST] * 9
     line.close()
 
 
@@ -106,7 +107,7 @@ def test_who_comes_while_a_call_is_decoded_has_one_in_the_next() -> None:
 
 def test_what_is_given_up_makes_room_at_once() -> None:
     line, gone, other = Line(), Request(50), Request(50)
-    left = line.come(gone, count=BATCH)
+    left = line.come(gone, count=MOST)
     line.decode()
     line.come(other, count=9)
     line.decode()
@@ -135,7 +136,7 @@ def test_a_photo_is_decoded_and_embedded_first() -> None:
 def test_an_early_request_begins_with_small_calls() -> None:
     line = Line()
     line.come(Request(50, early=True), count=52)
-    assert sizes(line.calls()) == [1, 1, 2, 4, 8, 16, 16, 4]
+    assert sizes(line.calls()) == [1, 1, 2, 4, 8, 16, 20]
     line.close()
 
 
@@ -211,9 +212,12 @@ def test_calls_are_full_whoever_wants_what(
     ]
     calls = line.calls()
     live = sum(picture.live for picture in pictures)
-    full, rest = divmod(live, BATCH)
-    assert sizes(calls)[: full + (rest > 0)] == [BATCH] * full + [rest] * (rest > 0)
-    assert all(picture.live for call in calls[: full + (rest > 0)] for picture in call)
+    expected = []
+    while live:
+        expected.append(live if live <= MOST else BATCH)
+        live -= expected[-1]
+    assert sizes(calls)[: len(expected)] == expected
+    assert all(picture.live for call in calls[: len(expected)] for picture in call)
     assert sorted(map(id, (p for call in calls for p in call))) == sorted(map(id, pictures))
     # Nobody waits: each live request has a picture in the first calls that hold one of each.
     bound = -(-len(requests) // BATCH)

@@ -58,11 +58,8 @@ class Prefetcher:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, source: Source, job: Job) -> str:
-        if (
-            self._pictures.known(source) is not None
-            or self._pictures.under_way(source)
-            or source.key in self._tasks
-        ):
+        known = self._pictures.known(source) is not None
+        if known or source.key in self._tasks or self._pictures.under_way(source):
             return "known"
         if len(self._tasks) >= self._most_waiting:
             return "refused"

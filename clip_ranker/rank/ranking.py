@@ -85,7 +85,12 @@ class Ranking:
                     index, arrived = await self._arrived.get()
             except TimeoutError:
                 break
-            self.outcomes[index] = self._outcome(arrived)
+            if isinstance(arrived, CandidateError):
+                self.outcomes[index] = arrived
+            elif isinstance(arrived, Exception):
+                raise arrived
+            else:
+                self.outcomes[index] = cosine(self._query, arrived)
             yield index
         if len(self.outcomes) < len(self.request.candidates):
             self.partial = True
@@ -154,13 +159,6 @@ class Ranking:
         except Exception as error:  # noqa: BLE001 raised again where the outcomes are read
             arrived = error
         self._arrived.put_nowait((index, arrived))
-
-    def _outcome(self, arrived: Embedding | Exception) -> Outcome:
-        if isinstance(arrived, CandidateError):
-            return arrived
-        if isinstance(arrived, Exception):
-            raise arrived
-        return cosine(self._query, arrived)
 
     async def _embed_photo(self) -> Embedding:
         text, url = self.request.query_image_base64, self.request.query_image_url
