@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench import processes
 from bench.crowds import CROWD, together
-from bench.service import Service
+from bench.measured import Service
 from bench.session import Bench, Figures
 from bench.settings import Tree
 from bench.targets import spread

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from bench.image_server import HOSTS
-from bench.service import Service
+from bench.measured import Service
 from bench.settings import OURS, ROOT, Tree
 
 

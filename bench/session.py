@@ -10,9 +10,9 @@ from typing import Any
 
 from bench import pictures, processes
 from bench.image_server import HOSTS
+from bench.measured import Service
 from bench.pictures import THUMBNAIL
 from bench.processes import Session
-from bench.service import Service
 from bench.settings import MODEL
 
 Figures = dict[str, Any]

@@ -28,10 +28,7 @@ ANSWERED_WITHIN_S = 14.0
 
 
 def hung_after_s(expected_s: float, timeout_s: float) -> float:
-    """How long a call may stay out: ``max(timeout, min(5 · expected, 14 s), 2 · expected)``.
-
-    Its pictures are expected to take ``expected_s`` one by one; under load they take more.
-    """
+    """How long a call of pictures that take ``expected_s`` one by one may stay out."""
     return max(timeout_s, min(5 * expected_s, ANSWERED_WITHIN_S), 2 * expected_s)
 
 
@@ -97,9 +94,11 @@ class Embedder:
             self._failed_on = len(pixels)
         return embeddings
 
-    async def _bounded(self, pixels: Pixels) -> Embedding:
+    async def _bounded(self, pixels: Pixels, *, probing: bool = False) -> Embedding:
         limit_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
         async with self._one_at_a_time, self._killed_after(limit_s):
+            if not (self.well or probing):  # the call that this one waited for has failed
+                raise ConnectionError
             try:
                 return await self._call(pixels)
             except ConnectionError:
@@ -175,7 +174,8 @@ class Embedder:
 
     async def _probe(self) -> None:
         """Embeds black pictures: as many as it failed on, or one."""
-        embeddings = await self._bounded(np.repeat(self._black, self._failed_on or 1, axis=0))
+        black = np.repeat(self._black, self._failed_on or 1, axis=0)
+        embeddings = await self._bounded(black, probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("the model gave no finite vector")
         self._failed_on = 0

@@ -314,3 +314,18 @@ def test_one_call_at_a_time(remote: Remote) -> None:
         await embedder.close()
 
     asyncio.run(scenario())
+
+
+def test_who_waited_behind_a_call_that_hangs_is_refused_with_it(remote: Remote) -> None:
+    """And does not wait as long once more."""
+
+    async def scenario() -> None:
+        embedder = await started(remote)
+        await remote.taught.wait()
+        remote.hangs, calls = True, remote.calls
+        outcomes = await asyncio.gather(embedder(ONE), embedder(ONE), return_exceptions=True)
+        assert [type(one) for one in outcomes] == [EmbedderUnavailableError] * 2
+        assert remote.calls == calls + 1
+        await embedder.close()
+
+    asyncio.run(scenario())
