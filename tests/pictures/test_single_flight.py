@@ -54,6 +54,27 @@ class World:
         )
 
 
+class Downloads:
+    """Pictures that hold a place for downloads until they are told to go on."""
+
+    def __init__(self, places: int) -> None:
+        self.turns = Turns(downloads=places, decoders=2, max_batch_size=16)
+        self.flights = SingleFlight(self.turns)
+        self.go = asyncio.Event()
+        self.held: list[SharedPicture] = []
+
+    async def _work(self, picture: SharedPicture) -> Embedding:
+        async with self.turns.downloads.hold(picture):
+            picture.begun = True
+            self.held.append(picture)
+            await self.go.wait()
+        return VECTOR
+
+    def join(self, key: str, job: Job, host: str = "host") -> "asyncio.Task[Embedding]":
+        new = SharedPicture(host, "download")
+        return asyncio.create_task(self.flights.embedding(key, job, new, self._work))
+
+
 async def settle() -> None:
     for _ in range(9):
         await asyncio.sleep(0)
@@ -202,64 +223,39 @@ def test_what_is_left_behind_holds_no_place_against_others() -> None:
     """Downloads wait for decoding in their places: what nobody waits for must not fill these."""
 
     async def scenario() -> None:
-        turns = Turns(downloads=4, decoders=2, max_batch_size=16)
-        flights, go, held = SingleFlight(turns), asyncio.Event(), []
-
-        async def work(picture: SharedPicture) -> Embedding:
-            async with turns.downloads.hold(picture):
-                picture.begun = True
-                held.append(picture)
-                await go.wait()
-            return VECTOR
-
-        def join(key: str, job: Job) -> "asyncio.Task[Embedding]":
-            new = SharedPicture("host", "download")
-            return asyncio.create_task(flights.embedding(key, job, new, work))
-
+        world = Downloads(places=4)
         late = Job(50)
         late.late = True
-        leaving = [join(str(n), late) for n in range(3)]
+        leaving = [world.join(str(n), late) for n in range(3)]
         await settle()
-        assert len(held) == 3
+        assert len(world.held) == 3
         for one in leaving:
             one.cancel()
         await settle()
-        live = [join(f"live {n}", Job(50)) for n in range(3)]
+        live = [world.join(f"live {n}", Job(50)) for n in range(3)]
         await settle()
-        assert len(held) == 3 + 3
-        go.set()
+        assert len(world.held) == 3 + 3
+        world.go.set()
         await asyncio.gather(*live)
-        await flights.close()
+        await world.flights.close()
 
     asyncio.run(scenario())
 
 
 def test_a_place_is_free_when_only_a_prefetch_is_left_in_it() -> None:
     async def scenario() -> None:
-        turns = Turns(downloads=2, decoders=2, max_batch_size=16)
-        flights, go, held = SingleFlight(turns), asyncio.Event(), []
-
-        async def work(picture: SharedPicture) -> Embedding:
-            async with turns.downloads.hold(picture):
-                held.append(picture)
-                await go.wait()
-            return VECTOR
-
-        def join(key: str, job: Job) -> "asyncio.Task[Embedding]":
-            new = SharedPicture(key, "download")
-            return asyncio.create_task(flights.embedding(key, job, new, work))
-
+        world = Downloads(places=2)
         one, two = Job(9), Job(9)
-        leaving = join("a", one)
-        tasks = [join("a", Job(4, background=True)), join("b", two)]
+        leaving = world.join("a", one, "a")
+        tasks = [world.join("a", Job(4, background=True), "a"), world.join("b", two, "b")]
         await settle()
-        tasks.append(join("c", Job(9)))
+        tasks.append(world.join("c", Job(9), "c"))
         await settle()
-        assert len(held) == 2
+        assert len(world.held) == 2
         leaving.cancel()
         await settle()
-        assert len(held) == 3
-        go.set()
+        assert len(world.held) == 3
+        world.go.set()
         await asyncio.gather(*tasks)
 
     asyncio.run(scenario())
