@@ -5,7 +5,7 @@ first of them whose turn it is.
 """
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 Work = TypeVar("Work")
@@ -190,3 +190,8 @@ def _take_out(line: _Line, picture: Picture) -> None:
             pictures.pop(picture, None)
             if not pictures:
                 del line[host]
+
+
+def count_live(pictures: Iterable[Picture]) -> int:
+    """How many of them somebody waits for."""
+    return sum(picture.live for picture in pictures)

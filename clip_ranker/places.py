@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from clip_ranker.fair_queue import FairQueue, Picture, Request
+from clip_ranker.fair_queue import FairQueue, Picture, Request, count_live
 
 
 class Places(FairQueue[asyncio.Future[None]]):
@@ -49,7 +49,7 @@ class Places(FairQueue[asyncio.Future[None]]):
 
     def hand_out(self) -> None:
         """Gives free places to whom they are due; to be called when a quota has changed."""
-        self._give(lambda: sum(picture.live for picture in self.held), background=False)
+        self._give(lambda: count_live(self.held), background=False)
         self._give(lambda: len(self.held), background=True)
 
     def _give(self, held: Callable[[], int], *, background: bool) -> None:

@@ -4,13 +4,12 @@ Who is next is the fair queue's to say; the quotas are here.
 """
 
 import asyncio
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ranker.fair_queue import FairQueue, Picture, Request
+from clip_ranker.fair_queue import FairQueue, Picture, Request, count_live
 from clip_ranker.places import Places
 
 BACKGROUND_MOST = 4
@@ -69,8 +68,8 @@ class Turns:
         A little more than ``max_batch_size`` where that is the rest: alone it would cost half as
         much again a picture. Of what nobody waits for only when there is nothing else, and few.
         """
-        coming = _live([*self.decoding.held, *self.decoding.waiting()])
-        is_rest = not coming and _live(self.to_embed.waiting()) <= self._most_in_a_call
+        coming = count_live([*self.decoding.held, *self.decoding.waiting()])
+        is_rest = not coming and count_live(self.to_embed.waiting()) <= self._most_in_a_call
         most = self._most_in_a_call if is_rest else self._max_batch_size
         call = self._take(most, background=False)
         if not call:
@@ -98,7 +97,7 @@ class Turns:
 
     def _may_download(self, request: Request) -> bool:
         held = self.downloads.held
-        if request.background and len(held) - _live(held) >= BACKGROUND_MOST:
+        if request.background and len(held) - count_live(held) >= BACKGROUND_MOST:
             return False
         most = min(request.max_concurrency, self._most_downloads)
         return self.downloads.held_by[request] < most
@@ -115,7 +114,7 @@ class Turns:
             return own < BACKGROUND_MOST and len(ahead) < self._max_batch_size
         if own == 0:
             return True
-        return own < self._quota(request) and _live(ahead) < self._most_in_a_call
+        return own < self._quota(request) and count_live(ahead) < self._most_in_a_call
 
     def _may_embed(self, request: Request) -> bool:
         return self.to_embed.held_by[request] < self._quota(request)
@@ -124,7 +123,3 @@ class Turns:
         """Pictures of one call that may be the request's."""
         most = self._most_in_a_call
         return min(most, max(1, request.embedded)) if request.early else most
-
-
-def _live(pictures: Iterable[Picture]) -> int:
-    return sum(picture.live for picture in pictures)

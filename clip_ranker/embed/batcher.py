@@ -76,7 +76,7 @@ class Batcher:
             if (task := asyncio.current_task()) and task.cancelling():
                 raise  # it was this task that was meant, not what it waited for
         finally:
-            for picture in call:
+            for picture in call:  # their futures tell of it only after the next call is made up
                 self._turns.end(picture)
 
 

@@ -80,6 +80,16 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
+async def leave_at_deadline(world: World, key: str) -> None:
+    """A late job begins the work and goes."""
+    late = Job(9)
+    late.late = True
+    leaving = world.join(key, late)
+    await settle()
+    leaving.cancel()
+    await settle()
+
+
 def test_the_same_key_is_worked_on_once_and_again_later() -> None:
     async def scenario() -> None:
         world = World()
@@ -166,12 +176,8 @@ def test_what_has_begun_is_finished_after_a_deadline(begun: bool) -> None:
 
 def test_who_joins_what_was_left_brings_it_to_the_front_again() -> None:
     async def scenario() -> None:
-        world, late = World(), Job(9)
-        late.late = True
-        left = world.join("a", late)
-        await settle()
-        left.cancel()
-        await settle()
+        world = World()
+        await leave_at_deadline(world, "a")
         again = world.join("a", Job(9))
         await settle()
         assert world.work.pictures[0].live
@@ -263,12 +269,8 @@ def test_a_place_is_free_when_only_a_prefetch_is_left_in_it() -> None:
 
 def test_what_is_kept_learns_nothing_of_hosts_and_is_on_no_clock() -> None:
     async def scenario() -> None:
-        world, late = World(), Job(9)
-        late.late = True
-        left = world.join("a", late)
-        await settle()
-        left.cancel()
-        await settle()
+        world = World()
+        await leave_at_deadline(world, "a")
         assert world.work.pictures[0].jobs() == []
         world.work.pictures[0].enter("embed")
         await world.flights.close()
