@@ -1,14 +1,15 @@
 """What Prometheus reads at /metrics."""
 
+from functools import partial
+
 from prometheus_client import Counter, Gauge, Histogram
 
+LiveGauge = partial(Gauge, multiprocess_mode="livesum")
 CANDIDATES = Counter(
     "clip_ranker_candidates", "Candidates by outcome: ranked, or a reason code.", ["outcome"]
 )
 CACHE = Counter(
-    "clip_ranker_cache",
-    "Look-ups of candidates: hit or miss; what failed a moment ago is neither.",
-    ["result"],
+    "clip_ranker_cache", "Look-ups of candidates that did not just fail: hit or miss.", ["result"]
 )
 CACHE_BACKEND_ERRORS = Counter(
     "clip_ranker_cache_backend_errors", "Round trips to the shared cache that failed."
@@ -19,15 +20,11 @@ STAGE_SECONDS = Histogram(
     ["stage"],
     buckets=(0.01, 0.03, 0.1, 0.3, 1, 2, 3, 4, 6, 10, 30, 60),
 )
-DOWNLOADS_IN_FLIGHT = Gauge(
-    "clip_ranker_downloads_in_flight",
-    "Places for downloads held, until the picture is decoded.",
-    multiprocess_mode="livesum",
+DOWNLOADS_IN_FLIGHT = LiveGauge(
+    "clip_ranker_downloads_in_flight", "Places for downloads held, until the picture is decoded."
 )
-EMBEDS_IN_FLIGHT = Gauge(
-    "clip_ranker_embeds_in_flight",
-    "Pictures with the embedder, or waiting for it.",
-    multiprocess_mode="livesum",
+EMBEDS_IN_FLIGHT = LiveGauge(
+    "clip_ranker_embeds_in_flight", "Pictures with the embedder, or waiting for it."
 )
 BATCH_PICTURES = Histogram(
     "clip_ranker_batch_pictures",
@@ -44,6 +41,4 @@ PREFETCH_DROPPED = Counter(
     "clip_ranker_prefetch_dropped",
     "Pictures in line or under way when the service stopped or the model died.",
 )
-PREFETCH_WAITING = Gauge(
-    "clip_ranker_prefetch_waiting", "Pictures in line or under way.", multiprocess_mode="livesum"
-)
+PREFETCH_WAITING = LiveGauge("clip_ranker_prefetch_waiting", "Pictures in line or under way.")

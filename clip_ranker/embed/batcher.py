@@ -17,7 +17,7 @@ Embed = Callable[[Pixels], Awaitable[Embedding]]
 
 
 class Batcher:
-    """Work conserving: while one call is out, what becomes ready gathers; there is no timer.
+    """While one call is out, or decoders are busy, what becomes ready gathers; no timer.
 
     One call at a time, because BentoML's dispatcher holds lone calls back once it has seen calls
     queue.
@@ -49,8 +49,13 @@ class Batcher:
 
     async def _call_until_empty(self) -> None:
         try:
-            while call := self._turns.next_call():
-                await self._call(call)
+            while self._turns.to_embed.waiting():
+                decoders = self._turns.decoding.changed
+                decoders.clear()
+                if call := self._turns.next_call():
+                    await self._call(call)
+                else:
+                    await decoders.wait()
         finally:
             self._calling = None
 

@@ -32,9 +32,8 @@ class StageClock:
         """Milliseconds since the clock was made."""
         return (time.perf_counter() - self._start) * 1000
 
-    def spent_ms(self, stage: Stage) -> float:
-        """Milliseconds spent in a stage so far."""
-        spent_s = self._spent_s[stage]
-        if self._inside[stage]:
-            spent_s += time.perf_counter() - self._since[stage]
-        return spent_s * 1000
+    def spent_ms(self) -> dict[Stage, float]:
+        """Milliseconds spent in each stage so far."""
+        now = time.perf_counter()
+        inside = {stage: now - self._since[stage] for stage in +self._inside}
+        return {stage: 1000 * (s + inside.get(stage, 0)) for stage, s in self._spent_s.items()}

@@ -47,9 +47,7 @@ class Prefetcher:
         counts.update(self._begin(source, job) for source in sources)
         for outcome, count in counts.items():
             metrics.PREFETCH.labels(outcome).inc(count)
-        return PrefetchResponse(
-            accepted=counts["accepted"], known=counts["known"], refused=counts["refused"]
-        )
+        return PrefetchResponse(**{name: counts[name] for name in PrefetchResponse.model_fields})
 
     async def close(self) -> None:
         """Drops what is in line and under way."""

@@ -105,7 +105,7 @@ class Ranking:
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        results, failed = in_order(self.request, self.outcomes)
+        clock, (results, failed) = self._job.clock, in_order(self.request, self.outcomes)
         return RankResponse(
             results=results,
             failed=failed,
@@ -117,12 +117,7 @@ class Ranking:
                 failed=len(failed),
                 cached=self.cached,
                 partial=self.partial,
-                timing_ms=TimingMs(
-                    total=self._job.clock.total_ms(),
-                    download=self._job.clock.spent_ms("download"),
-                    decode=self._job.clock.spent_ms("decode"),
-                    embed=self._job.clock.spent_ms("embed"),
-                ),
+                timing_ms=TimingMs(total=clock.total_ms(), **clock.spent_ms()),
             ),
         )
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, model_validator
+from pydantic import BaseModel, Field, StrictInt, model_validator
 
 from clip_ranker.errors import CandidateError
 from clip_ranker.settings import get_settings
@@ -23,8 +23,6 @@ class Candidate(BaseModel):
 
 class RankRequest(BaseModel):
     """A photo and the listings to put in order of their likeness to it."""
-
-    model_config = ConfigDict(extra="ignore")
 
     query_image_base64: str | None = Field(
         None,
@@ -61,8 +59,6 @@ class RankRequest(BaseModel):
 
 class PrefetchRequest(BaseModel):
     """Listings whose pictures will be asked for soon."""
-
-    model_config = ConfigDict(extra="ignore")
 
     candidates: list[Candidate] = Field(
         max_length=get_settings().max_candidates, description="As for /rank."
@@ -150,15 +146,10 @@ class ScoredEvent(Progress):
     score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
 
 
-class FailedEvent(Progress):
+class FailedEvent(Failure, Progress):
     """A candidate will have none."""
 
     type: Literal["failed"] = Field(description="What happened.")
-    reason: str = Field(
-        description="Why, for programs.",
-        json_schema_extra={"enum": [kind.reason for kind in CandidateError.__subclasses__()]},
-    )
-    detail: str = Field(description="What happened, for people.")
 
 
 class AnswerEvent(BaseModel):

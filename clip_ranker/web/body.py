@@ -33,7 +33,6 @@ class Body:
     """Reads the whole body, replays it to the app, and cancels the app when the client leaves.
 
     BentoML itself reads without a limit and works on for clients that have gone.
-
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:

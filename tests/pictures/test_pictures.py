@@ -152,7 +152,7 @@ def test_what_is_prefetched_goes_behind_a_rank_until_the_rank_asks_for_it() -> N
 def test_what_a_deadline_leaves_behind_goes_behind_everything_else() -> None:
     async def scenario() -> None:
         world, late = World(), Job(50)
-        urls = [f"example:{name}" for name in NAMES[:6]]
+        urls = [f"example:{name}" for name in NAMES[:9]]
         tasks = [asyncio.create_task(world.embed(url, late)) for url in urls]
         await world.out.wait()
         await world.ready(MOST)
@@ -160,11 +160,11 @@ def test_what_a_deadline_leaves_behind_goes_behind_everything_else() -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        answer = asyncio.create_task(world.api.rank(request(NAMES[6:9])))
+        answer = asyncio.create_task(world.api.rank(request(NAMES[9:])))
         await world.live_are_ready(3 + 1)
         world.go.set()
         await answer
-        left = set(NAMES[:6]) - set(world.calls[0])
+        left = set(NAMES[:9]) - set(world.calls[0])
         assert not left & set(world.calls[1])
         await until(lambda: left <= {name for call in world.calls for name in call})
         await world.api.close()
