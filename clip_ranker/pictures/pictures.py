@@ -146,7 +146,8 @@ class Pictures:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 self._cache.put_failure(source.key, failure)
             raise
-        self._cache.put(source.key, embedding, share=isinstance(source.content, httpx.URL))
+        if source.worth_keeping:
+            self._cache.put(source.key, embedding, share=isinstance(source.content, httpx.URL))
         if not picture.waited_for:  # then no answer will share it
             await self.share()
         return embedding
