@@ -1,7 +1,6 @@
 """Guarded downloads of pictures from URLs that strangers send."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from ssl import SSLContext
@@ -12,6 +11,7 @@ import httpx
 
 from clip_ranker.download import answer
 from clip_ranker.download.answer import A_MOMENT_S, WorthRetryingError
+from clip_ranker.download.attempt import CURRENT, Attempt
 from clip_ranker.download.guard import GuardedBackend
 from clip_ranker.download.hosts import Asker
 from clip_ranker.download.resolver import Resolve, SystemResolver
@@ -127,7 +127,9 @@ class Fetcher:
         limit_s = self._settings.download_timeout_s
         try:
             with anyio.fail_after(limit_s) as deadline:
-                body = await self._follow(url, lambda: _outside(deadline, grow))
+                attempt = Attempt(tuple(askers()) or (Asker(),), deadline)
+                CURRENT.set(attempt)
+                body = await self._follow(url, lambda: attempt.wait_outside(grow()))
         except TimeoutError as error:
             for asker in askers():
                 asker.silent(host_of(url))
@@ -157,14 +159,6 @@ class Fetcher:
                 raise UrlBlockedError("redirected from https to http")
             url = target
         raise DownloadFailedError(f"more than {self._settings.max_redirects} redirects")
-
-
-async def _outside(deadline: anyio.CancelScope, grow: Grow) -> None:
-    """Waits for a place among the big bodies, which is not the server's fault."""
-    left_s = deadline.deadline - anyio.current_time()
-    deadline.deadline = math.inf
-    await grow()
-    deadline.deadline = anyio.current_time() + left_s
 
 
 def _explain(error: httpx.TransportError) -> str:

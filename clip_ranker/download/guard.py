@@ -55,7 +55,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
         async with self._breaker.connecting(host, port) as looked_up:
             addresses = await self._addresses(host, port)
-            looked_up()
+            await looked_up()
             return _GuardedStream(await first_to_connect(addresses, connect))
 
     async def _addresses(self, host: str, port: int) -> Sequence[IPAddress]:
