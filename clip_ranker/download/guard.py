@@ -17,7 +17,8 @@ from clip_ranker.download.addresses import IPAddress
 from clip_ranker.download.happy_eyeballs import first_to_connect
 from clip_ranker.download.hosts import CircuitBreaker
 from clip_ranker.download.resolver import Resolve
-from clip_ranker.download.url_policy import BLOCKED_ADDRESS, Exceptions
+from clip_ranker.download.url_policy import Exceptions
+from clip_ranker.download.urls import BLOCKED_ADDRESS
 from clip_ranker.errors import UrlBlockedError
 
 MAX_STATUS_LINES = 64
