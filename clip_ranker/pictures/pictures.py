@@ -48,6 +48,7 @@ class Pictures:
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
         self.turns = Turns(
             downloads=settings.max_downloads,
+            downloads_per_host=settings.max_downloads_per_host,
             decoders=decoders,
             max_batch_size=settings.max_batch_size,
         )
