@@ -4,10 +4,12 @@ import os
 import random
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
+
+from tests.running import wait_until
 
 Answer = Callable[[random.Random], tuple[bytes, ...]]
 FLOOD = b""
@@ -68,6 +70,11 @@ class GarbageRedis:
         self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
 
+    def wait_until_asked(self) -> None:
+        """Returns once one more command has come."""
+        before = self.asked
+        wait_until(lambda: self.asked > before)
+
     def _accept(self) -> None:
         while True:
             try:
@@ -78,7 +85,7 @@ class GarbageRedis:
 
     def _serve(self, connection: socket.socket) -> None:
         chance = random.Random(self.asked)
-        with _until_it_leaves(), connection:
+        with suppress(OSError), connection:  # until it leaves
             while command := connection.recv(1 << 20):
                 if self.early or b"\r\nMGET\r\n" in command or b"\r\nSET\r\n" in command:
                     self.asked += 1
@@ -87,14 +94,6 @@ class GarbageRedis:
                         return
                 else:
                     connection.sendall(b"+OK\r\n" * command.count(b"*"))
-
-
-@contextmanager
-def _until_it_leaves() -> Iterator[None]:
-    try:
-        yield
-    except OSError:
-        pass
 
 
 def _say(connection: socket.socket, pieces: tuple[bytes, ...]) -> None:
