@@ -50,11 +50,11 @@ class Batcher:
     async def _call_until_empty(self) -> None:
         try:
             while self._turns.to_embed.waiting():
-                decoders = self._turns.decoding.changed
-                decoders.clear()
                 if call := self._turns.next_call():
                     await self._call(call)
                 else:
+                    decoders = self._turns.decoding.changed
+                    decoders.clear()  # only now: making up the call has set it
                     await decoders.wait()
         finally:
             self._calling = None

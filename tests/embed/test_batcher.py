@@ -187,3 +187,28 @@ def test_a_call_leaves_when_the_last_decoder_that_was_waited_for_has_failed() ->
         await in_vain[0]
 
     asyncio.run(scenario())
+
+
+def test_a_picture_that_nobody_wants_any_more_does_not_keep_the_loop_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> None:
+        turns = Turns(downloads=64, decoders=1, max_batch_size=16)
+        calling, make_up, tries = Batcher(Recorder(), turns), turns.next_call, 0
+
+        def counted() -> object:
+            nonlocal tries
+            tries += 1
+            assert tries < 100, "nothing else runs in between, a cancellation neither"
+            return make_up()
+
+        monkeypatch.setattr(turns, "next_call", counted)
+        request, left = Request(50), Picture()
+        left.want(request)
+        embedding = calling.put(left, np.zeros((2, 2, 3), np.uint8))
+        left.unwant(request)  # whoever leaves cancels the work on it, which takes a turn
+        await asyncio.sleep(0)
+        embedding.cancel()
+        assert (await asyncio.wait_for(put(calling, request, 7), 60))[0] == 7
+
+    asyncio.run(scenario())
