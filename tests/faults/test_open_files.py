@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -23,9 +23,9 @@ class FewFiles(Service):
     command = ("prlimit", f"--nofile={MOST}:{MOST}", *Service.command)
 
 
-@contextmanager
-def unknown_host() -> Iterator[ImageServer]:
-    """One to look up, and to connect to."""
+@pytest.fixture
+def named() -> Iterator[ImageServer]:
+    """A host to look up, and to connect to, only while there are no files."""
     with ImageServer() as fresh:
         for name, data in PHOTOS.items():
             fresh.put(f"/photo/{name}", data)
@@ -34,9 +34,12 @@ def unknown_host() -> Iterator[ImageServer]:
 
 
 def test_without_open_files_it_refuses_and_comes_back(
-    start: Callable[..., Service], images: ImageServer, capsys: pytest.CaptureFixture[str]
+    start: Callable[..., Service],
+    images: ImageServer,
+    named: ImageServer,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    service = start(FewFiles, CLIP_ALLOW_PRIVATE_HOSTS=f"localhost {images.host}")
+    service = start(FewFiles, CLIP_ALLOW_PRIVATE_HOSTS=f"{named.host} {images.host}")
     [api] = [one for one in service.processes() if "ClipRanker" in one.cmdline()]
     url = httpx.URL(service.url)
     with Load(service, images):  # buffers, threads and caches reach their size
@@ -47,7 +50,7 @@ def test_without_open_files_it_refuses_and_comes_back(
     with Load(service, images, reasons=("download_failed", "embed_failed")) as load:
         while time.monotonic() < end or blows < 3:
             with ExitStack() as held:
-                load.images = held.enter_context(unknown_host())
+                load.images = named
                 for _ in range(SILENT):
                     held.enter_context(socket.create_connection((url.host, url.port or 80)))
                 wait_until(lambda: api.num_fds() >= MOST - 1, service.log)
