@@ -1,7 +1,11 @@
 """What Prometheus reads at /metrics."""
 
+import os
+import sys
 from functools import partial
+from pathlib import Path
 
+import psutil
 from prometheus_client import Counter, Gauge, Histogram
 
 LiveGauge = partial(Gauge, multiprocess_mode="livesum")
@@ -43,3 +47,22 @@ PREFETCH_DROPPED = Counter(
     "Pictures in line or under way when the service stopped or the model died.",
 )
 PREFETCH_WAITING = LiveGauge("clip_ranker_prefetch_waiting", "Pictures in line or under way.")
+
+
+def _tend_files() -> None:
+    """Takes the room on the disk of the files that prometheus_client writes through a mapping.
+
+    There a full disk is no error, but ends the process (SIGBUS). What a process that was killed
+    had in flight no longer counts.
+    """
+    folder = Path(os.environ.get("PROMETHEUS_MULTIPROC_DIR") or os.devnull)
+    for path in folder.glob("gauge_live*_*.db"):
+        if not psutil.pid_exists(int(path.stem.rpartition("_")[2])):
+            path.unlink(missing_ok=True)
+    if sys.platform == "linux":
+        for path in folder.glob(f"*_{os.getpid()}.db"):
+            with path.open("r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
+_tend_files()  # of each kind there is one without labels, so that by now all files are there

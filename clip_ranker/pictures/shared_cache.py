@@ -54,7 +54,6 @@ class SharedCache:
         from redis.backoff import NoBackoff
 
         self._redis = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
-        self._trouble = (redis.RedisError, OSError, TimeoutError)
 
     async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
         """What is there and valid of these keys."""
@@ -106,7 +105,7 @@ class SharedCache:
         try:
             async with asyncio.timeout(self._timeout_s):
                 yield
-        except self._trouble as error:
+        except Exception as error:  # noqa: BLE001 what is no Redis raises anything in its client
             if not self._left_alone_until[what]:
                 name = type(error).__name__
                 logger.warning("shared cache: going on without %s it, %s", what, name)
