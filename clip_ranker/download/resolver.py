@@ -106,8 +106,8 @@ def _addresses(host: str, port: int) -> Sequence[str]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
         return []
-    except socket.gaierror as error:
-        if error.errno in NO_SUCH_NAME:
+    except OSError as error:  # a plain one where there is no open file left to ask with
+        if isinstance(error, socket.gaierror) and error.errno in NO_SUCH_NAME:
             return []
         raise httpcore.ConnectError("name look-up failed") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -1,6 +1,7 @@
 """Look-ups that hang keep nobody else from being looked up for long."""
 
 import asyncio
+import errno
 import socket
 import threading
 from collections.abc import Callable, Coroutine, Iterator
@@ -181,3 +182,17 @@ def test_a_thread_that_cannot_be_started_fails_one_look_up(
         assert await resolver("a.test", 80) == ["1.1.1.1"]  # its place is free again
 
     run(names, scenario)
+
+
+def test_no_open_file_to_ask_with_is_no_fault_of_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+    async def scenario() -> None:
+        (asked,) = ask(SystemResolver(), "shop.example")
+        with pytest.raises(httpcore.ConnectError):
+            await asked
+
+    asyncio.run(scenario())
