@@ -24,7 +24,7 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
         ranks.add_column("title", overflow="ellipsis", no_wrap=True, ratio=1)
     for result in answer.results:
         listing = listings[int(result.auction_id)]
-        texts = [Text(plain(listing.auction_id)), Text(plain(listing.title or ""))]
+        texts = [Text(plain(str(listing.auction_id))), Text(plain(listing.title or ""))]
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)

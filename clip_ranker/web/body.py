@@ -18,6 +18,7 @@ from clip_ranker.errors import (
 )
 from clip_ranker.settings import Settings
 from clip_ranker.web.asgi import error_response, is_post
+from clip_ranker.web.encoded_body import to_json_text
 
 MOST_MARKS = 50_000
 """Brackets and commas in a body; the largest request of the default limits has some 2,000."""
@@ -104,8 +105,11 @@ class Body:
             raise RequestTimeoutError(
                 f"the body took more than {self._limits.upload_timeout_s:g} s to arrive"
             ) from error
-        _check_marks(body)
-        return [{"type": "http.request", "body": bytes(body), "more_body": False}]
+        encoding, most = headers.get("content-encoding", ""), self._limits.max_body_bytes
+        text = await asyncio.to_thread(to_json_text, body, encoding, most)
+        hold(len(text))
+        _check_marks(text)
+        return [{"type": "http.request", "body": text, "more_body": False}]
 
     def _check_size(self, size: int) -> None:
         if size > (most := self._limits.max_body_bytes):
@@ -143,7 +147,7 @@ class Body:
                 task.cancel()
 
 
-def _check_marks(body: bytearray) -> None:
+def _check_marks(body: bytes) -> None:
     """Parsing takes memory by the value, and happens in one go on the event loop."""
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MOST_MARKS:
         raise BadRequestError("the body holds too many values; see /docs.json for what is wanted")

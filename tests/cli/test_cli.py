@@ -278,7 +278,7 @@ def test_the_sheet_downloads_no_more_at_once_than_asked(
         (["{photo}", "{folder}/nope.json"], 1, "LISTINGS: .*cannot be read"),
         (["{photo}", "{photo}"], 1, "is not JSON"),
         (["{photo}", "{empty}"], 1, "holds no picture"),
-        (["{photo}", "{wrong}"], 1, "listing 2: image_url: Field required"),
+        (["{photo}", "{wrong}"], 1, "listing 2: auction_id: Field required"),
         (["{photo}", "{listings}", "--html", "{folder}/no/where.html"], 1, "cannot be written"),
         (["{photo}", "{listings}", "--url", "{web}/page"], 1, "no clip-ranker .*<!doctype html>"),
         (["{photo}", "{listings}", "--url", "{web}/cut"], 1, "in the middle of its answer"),
@@ -302,7 +302,7 @@ def test_says_what_is_wrong(
     said: str,
 ) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "wrong.json").write_text('[{"auction_id":"A","image_url":"u"},{"auction_id":"B"}]')
+    (tmp_path / "wrong.json").write_text('[{"auction_id":"A","image_url":"u"},{"image_url":"u"}]')
     places = {
         "photo": PHOTO,
         "listings": listings,
