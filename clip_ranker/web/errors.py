@@ -25,6 +25,9 @@ SENTENCES = {
     504: "the request took too long; send fewer candidates at once",
 }
 
+PREFLIGHT = b"Disallowed CORS"  # Starlette's
+OTHER_ORIGIN = "pages of this origin may not ask: CLIP_CORS_ORIGINS lists those that may"
+OTHER_PREFLIGHT = "pages may send GET and POST, with Authorization and Content-Type"
 NOT_JSON = {
     "EOF": "it ends in the middle, cut off or without a closing quote or bracket",
     "control character": "a line break or another control character in a text, where \\n would do",
@@ -84,6 +87,8 @@ def _shape(start: Message, body: bytes) -> JSONResponse:
     with suppress(ValueError):
         said = json.loads(body)
     content = _content(status, said)
+    if body.startswith(PREFLIGHT):
+        content["error"] = OTHER_ORIGIN if b"origin" in body else OTHER_PREFLIGHT
     request_log.tell(error=content["error"])
     kept = MutableHeaders(raw=list(start["headers"]))
     for name in REPLACED_HEADERS:

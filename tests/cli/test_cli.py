@@ -137,6 +137,38 @@ def test_listings_with_one_id_keep_their_own_titles_and_pictures(
     assert [result["auction_id"] for result in answer(capsys)["results"]] == ["A"] * 3
 
 
+def test_ids_may_be_integers_and_what_has_no_picture_fails_alone(
+    service: Service, tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, sheet = tmp_path / "listings.json", tmp_path / "sheet.html"
+    listings = [
+        {"auction_id": 10**30, "image_url": "example:cat"},
+        {"auction_id": 5, "image_url": None},
+        {"auction_id": "5", "image_url": {"uri": "x"}, "title": 7},
+    ]
+    path.write_text(json.dumps(listings))
+    for where in (tiny, ["--url", service.url]):
+        assert main(["rank", PHOTO, str(path), *where, "--json", "--html", str(sheet)]) == 0
+        printed = answer(capsys)
+        assert [result["auction_id"] for result in printed["results"]] == [10**30]
+        assert [(f["auction_id"], f["reason"]) for f in printed["failed"]] == [
+            (5, "no_image"),
+            ("5", "no_image"),
+        ]
+        assert f"<br>{10**30}<" in sheet.read_text()
+        assert main(["rank", PHOTO, str(path), *where]) == 0
+        assert "5: no_image, image_url is an object" in capsys.readouterr().out
+
+
+def test_a_slip_in_the_listings_is_told(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listings.json"
+    path.write_text('[{"auction_id": "A", "url": "example:cat"}]')
+    assert main(["rank", PHOTO, str(path), *tiny]) == 1
+    assert "url: did you mean image_url?" in capsys.readouterr().err
+
+
 def test_the_table_shows_titles_as_text(
     tiny: list[str], listings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

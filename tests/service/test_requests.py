@@ -5,6 +5,7 @@ import codecs
 import gzip
 import json
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -195,6 +196,19 @@ def test_other_fields_are_ignored_and_so_are_slips_beside_the_right_name(service
     listing = GOOD | {"id": 1, "url": "https://shop.example/1", "imageUrl": "x", "Title": "x"}
     request = body(listing, image="x", listings=[], query_image_base64=QUERY, page=2)
     assert len(answer(service, **request)["results"]) == 2
+
+
+def test_a_preflight_of_another_origin_names_the_setting(serve: Callable[..., Service]) -> None:
+    service = serve(CLIP_CORS_ORIGINS="https://shop.example")
+
+    def asked(origin: str, header: str) -> httpx.Response:
+        wanted = {"Method": "POST", "Headers": header}
+        headers = {f"Access-Control-Request-{name}": value for name, value in wanted.items()}
+        return service.client.options("/rank", headers={"Origin": origin} | headers)
+
+    assert asked("https://shop.example", "content-type").status_code == 200
+    assert "CLIP_CORS_ORIGINS" in error(asked("https://other.example", "content-type"))
+    assert "Content-Type" in error(asked("https://shop.example", "x-other"))
 
 
 @pytest.mark.parametrize("sent", [[GOOD], "text", 5, None])
