@@ -65,7 +65,7 @@ class RequestError(ClipRankerError):
     """
 
     status: ClassVar[int]
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
 
     def __init__(self, error: str, detail: Sequence[dict[str, str]] = ()) -> None:
         super().__init__(error)
@@ -82,6 +82,12 @@ class UnauthorisedError(RequestError):
     """No key, or a wrong one."""
 
     status = 401
+
+
+class ForbiddenError(RequestError):
+    """A page of an origin that may not call."""
+
+    status = 403
 
 
 class RequestTimeoutError(RequestError):
@@ -107,6 +113,16 @@ class BusyError(RequestError):
 
     status = 429
     retry_after_s = 2
+
+
+class RateLimitError(RequestError):
+    """More requests than one client may send in a time."""
+
+    status = 429
+
+    def __init__(self, error: str, retry_after_s: int) -> None:
+        super().__init__(error)
+        self.retry_after_s = retry_after_s
 
 
 class EmbedderUnavailableError(RequestError):

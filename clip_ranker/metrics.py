@@ -31,6 +31,7 @@ BATCH_PICTURES = Histogram(
     "Different pictures in a call of the model.",
     buckets=(1, 2, 4, 8, 12, 16, 32, 64),
 )
+REQUESTS = Counter("clip_ranker_requests", "Requests that brought a key, by its name.", ["key"])
 REQUESTS_REFUSED = Counter(
     "clip_ranker_requests_refused", "Requests answered with an error, by status.", ["status"]
 )

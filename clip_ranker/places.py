@@ -1,7 +1,6 @@
 """Places that a fair queue hands out: a semaphore with turns and quotas."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -17,9 +16,6 @@ class Places(FairQueue[asyncio.Future[None]]):
     Args:
         total: places.
         may, most_of_a_host: as the queue's.
-
-    Attributes:
-        changed: set whenever a place is handed out or given back.
     """
 
     def __init__(
@@ -31,14 +27,6 @@ class Places(FairQueue[asyncio.Future[None]]):
     ) -> None:
         super().__init__(may, most_of_a_host=most_of_a_host)
         self._total = total
-        self.changed = asyncio.Event()
-
-    def next_in_line(self) -> set[Request]:
-        """Who waits and may have the next place; nobody while one is free."""
-        if count_live(self.held) < self._total:
-            return set()
-        lines = [request for request in self._lines if not request.background]
-        return {request for request in lines if self._first(request, Counter())}
 
     @asynccontextmanager
     async def hold(self, picture: Picture) -> AsyncIterator[None]:
@@ -60,7 +48,6 @@ class Places(FairQueue[asyncio.Future[None]]):
 
     def hand_out(self) -> None:
         """Gives free places to whom they are due; to be called when a quota has changed."""
-        self.changed.set()
         self._give(lambda: count_live(self.held), background=False)
         self._give(lambda: len(self.held), background=True)
 

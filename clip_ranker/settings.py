@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field, ValidationInfo
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "CLIP_"
@@ -18,6 +18,17 @@ def _split(value: object, info: ValidationInfo) -> object:
         name = f"{ENV_PREFIX}{info.field_name}".upper()
         raise ValueError(f"{name} holds nothing but separators: give it entries, or leave it empty")
     return words
+
+
+def _rate(value: str) -> str:
+    if value:
+        import limits  # a quarter of a second, for those who want it
+
+        try:
+            limits.parse(value)
+        except ValueError as error:
+            raise ValueError("give a number and a time, such as 60/minute") from error
+    return value
 
 
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
@@ -64,9 +75,11 @@ class Settings(BaseSettings):
     upload_timeout_s: float = Field(20, gt=0, le=600)
     """the body of a request, from first to last byte"""
     max_bodies_bytes: int = Field(100_000_000, ge=1)
-    """bodies of all requests at once; more are answered 429"""
+    """bodies of all requests at once; three quarters for one client, more get 429"""
     max_requests: int = Field(32, ge=1, le=10_000)
-    """requests at once; more get 429"""
+    """requests at once, and as many may wait; three quarters for one client, more get 429"""
+    rate_limit: Annotated[str, AfterValidator(_rate)] = ""
+    """requests of one client, such as `60/minute`; counted in Redis if there is one; empty = any"""
     request_timeout_s: float = Field(60, gt=0, le=600)
     """ranking one request; what is ranked by then is answered"""
     cache_bytes: int = Field(64_000_000, ge=0)
@@ -80,7 +93,7 @@ class Settings(BaseSettings):
     max_prefetch: int = Field(1000, ge=0)
     """pictures that may wait to be embedded ahead of a request"""
     api_key: Words = Field((), repr=False)
-    """keys without spaces or commas, of which a POST must bring one; empty = open"""
+    """keys, or `name:key`, without spaces or commas; a POST must bring one; empty = open"""
     cors_origins: Words = ()
     """origins whose pages may call, or `*`; empty = none"""
     max_candidates: int = Field(200, ge=1, le=10_000)

@@ -65,18 +65,11 @@ class Turns:
     def next_call(self) -> dict[Picture, ToEmbed]:
         """What goes into the next call of the model; ``end`` each when it is back.
 
-        Nothing while it is not full and everybody in it has more waiting for a decoder: decoders
-        share the processor with the model, to which a picture costs more in a small call.
         A little more than ``max_batch_size`` where that is the rest: alone it would cost half as
         much again a picture. Of what nobody waits for only when there is nothing else, and few.
         """
-        ready = [picture for picture in self.to_embed.waiting() if picture.live]
-        if len(ready) < self._max_batch_size and (more := self.decoding.next_in_line()):
-            live = {one for picture in ready for one in picture.wanted_by if not one.background}
-            if live <= more:
-                return {}
         coming = count_live([*self.decoding.held, *self.decoding.waiting()])
-        is_rest = not coming and len(ready) <= self._most_in_a_call
+        is_rest = not coming and count_live(self.to_embed.waiting()) <= self._most_in_a_call
         most = self._most_in_a_call if is_rest else self._max_batch_size
         call = self._take(most, background=False)
         if not call:

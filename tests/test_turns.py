@@ -34,20 +34,14 @@ class Line:
         self.turns.hand_out()
         return pictures
 
-    def decode_one(self) -> bool:
-        """What has been with a decoder for longest, if there is something."""
-        for picture in self.turns.decoding.held:
-            ready = ToEmbed(PIXELS, self._loop.create_future())
-            self.turns.to_embed.put(picture, ready)
-            self.turns.decoding.release(picture)
-            self.turns.hand_out()
-            return True
-        return False
-
     def decode(self) -> None:
         """All that is being decoded, and what begins behind it."""
-        while self.decode_one():
-            pass
+        while held := list(self.turns.decoding.held):
+            for picture in held:
+                ready = ToEmbed(PIXELS, self._loop.create_future())
+                self.turns.to_embed.put(picture, ready)
+                self.turns.decoding.release(picture)
+                self.turns.hand_out()
 
     def call(self) -> list[Picture]:
         """One call of the model."""
@@ -108,37 +102,6 @@ def test_who_comes_while_a_call_is_decoded_has_one_in_the_next() -> None:
     line.decode()
     assert line.turns.to_embed.waiting_for(newcomer) == 1
     assert any(newcomer in picture.wanted_by for picture in line.call())
-    line.close()
-
-
-def test_a_call_that_is_not_full_waits_while_its_request_has_more_waiting_for_a_decoder() -> None:
-    line = Line()
-    line.come(Request(50), count=5)
-    for _ in range(2):
-        line.decode_one()
-        assert line.turns.next_call() == {}
-    line.decode_one()
-    assert len(line.turns.decoding.held) == 2
-    assert len(line.call()) == 3
-    line.close()
-
-
-def test_a_call_does_not_wait_for_what_others_have_waiting_for_a_decoder() -> None:
-    line, known = Line(decoders=1), Request(50)
-    line.come(known, photo=True)
-    line.come(Request(50), count=40)
-    line.decode_one()
-    assert len(line.call()) == 1
-    line.close()
-
-
-def test_a_call_does_not_wait_for_what_may_not_be_decoded_or_nobody_waits_for() -> None:
-    line = Line(decoders=1)
-    line.come(Request(50, early=True), count=3)
-    line.come(Request(50, background=True), count=3)
-    line.decode_one()
-    assert len(line.turns.decoding.held) == 1
-    assert len(line.call()) == 1
     line.close()
 
 

@@ -17,7 +17,7 @@ Embed = Callable[[Pixels], Awaitable[Embedding]]
 
 
 class Batcher:
-    """While one call is out, or decoders are busy, what becomes ready gathers; no timer.
+    """Work conserving: while one call is out, what becomes ready gathers; there is no timer.
 
     One call at a time, because BentoML's dispatcher holds lone calls back once it has seen calls
     queue.
@@ -49,13 +49,8 @@ class Batcher:
 
     async def _call_until_empty(self) -> None:
         try:
-            while self._turns.to_embed.waiting():
-                decoders = self._turns.decoding.changed
-                decoders.clear()
-                if call := self._turns.next_call():
-                    await self._call(call)
-                else:
-                    await decoders.wait()
+            while call := self._turns.next_call():
+                await self._call(call)
         finally:
             self._calling = None
 

@@ -8,11 +8,12 @@ from starlette.middleware.cors import CORSMiddleware
 from clip_ranker import __version__
 from clip_ranker.settings import Settings
 from clip_ranker.web import logs
-from clip_ranker.web.asgi import ResponseHeaders
+from clip_ranker.web.asgi import OriginForm, ResponseHeaders
 from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
 from clip_ranker.web.errors import ErrorShape
+from clip_ranker.web.origins import Origins
 from clip_ranker.web.pages import pages
 from clip_ranker.web.request_log import RequestLog
 
@@ -28,9 +29,11 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
         well: whether the service can embed.
     """
     logs.set_up()
+    service.add_asgi_middleware(OriginForm)
     service.add_asgi_middleware(RequestLog)
     service.add_asgi_middleware(ResponseHeaders, headers={VERSION_HEADER: __version__})
     service.add_asgi_middleware(ErrorShape)
+    service.add_asgi_middleware(Origins, listed=settings.cors_origins)
     service.add_asgi_middleware(
         CORSMiddleware,
         allow_origins=settings.cors_origins,
@@ -40,5 +43,9 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
     )
     service.add_asgi_middleware(Drain, well=well)
     service.add_asgi_middleware(ApiKey, keys=settings.api_key)
+    if settings.rate_limit:
+        from clip_ranker.web.rate_limit import RateLimit  # a quarter of a second
+
+        service.add_asgi_middleware(RateLimit, settings=settings)
     service.add_asgi_middleware(Body, settings=settings)
     service.mount_asgi_app(pages(demo=settings.demo), path="/")

@@ -1,5 +1,6 @@
 """What several middlewares use."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -8,6 +9,22 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from clip_ranker.errors import RequestError
+
+ABSOLUTE_FORM = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
+
+
+class OriginForm:
+    """Takes request targets in absolute form too (RFC 9112, section 3.2.2): h11 leaves them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hands on, with the path alone as the target."""
+        if scope["type"] == "http" and (start := ABSOLUTE_FORM.match(scope["path"])):
+            path = scope["path"][start.end() :] or "/"
+            scope = {**scope, "path": path, "raw_path": path.encode()}
+        await self._app(scope, receive, send)
 
 
 class ResponseHeaders:

@@ -1,8 +1,7 @@
 """Takes in the body of a POST under its limits, then watches for the client to hang up."""
 
 import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -18,7 +17,9 @@ from clip_ranker.errors import (
 )
 from clip_ranker.settings import Settings
 from clip_ranker.web.asgi import error_response, is_post
+from clip_ranker.web.client import Client, client_of
 from clip_ranker.web.encoded_body import to_json_text
+from clip_ranker.web.shares import BodyBytes, RequestPlaces
 
 MOST_MARKS = 50_000
 """Brackets and commas in a body; the largest request of the default limits has some 2,000."""
@@ -39,75 +40,63 @@ class Body:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
         self._limits = settings
-        self._held_bytes = 0
+        self._bytes = BodyBytes(settings.max_bodies_bytes, settings.max_bodies_bytes // MOST_BODIES)
         # Of requests whose body is here: a client that only drips one in holds no place.
-        self._places = asyncio.Semaphore(settings.max_requests)
+        self._places = RequestPlaces(settings.max_requests)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on what is not a POST; refuses in our one shape."""
         if not is_post(scope):
             await self._app(scope, receive, send)
             return
-        with self._holding() as hold:
+        client = client_of(scope)
+        async with AsyncExitStack() as held:
             try:
-                unread = await self._read(hold, Headers(scope=scope), receive)
-                if unread and self._places.locked():
-                    most = self._limits.max_requests
-                    raise BusyError(f"{most} requests are under way, try again in a moment")
+                unread = await self._read(client, held, Headers(scope=scope), receive)
+                if unread:
+                    await held.enter_async_context(self._places.hold(client))
             except RequestError as error:
                 await error_response(error)(scope, receive, send)
                 return
-            if not unread:
-                await _gone(scope, receive, send)
-                return
-            async with self._places:
+            if unread:
                 await self._run(unread, scope, receive, send)
-
-    @contextlib.contextmanager
-    def _holding(self) -> Iterator[Callable[[int], None]]:
-        """Reserves bytes as a body grows to them, and gives them back at the end."""
-        held = 0
-
-        def hold(size: int) -> None:
-            nonlocal held
-            self._check_size(size)
-            more = max(size, self._limits.max_bodies_bytes // MOST_BODIES) - held
-            if self._held_bytes + more > self._limits.max_bodies_bytes:
-                raise BusyError("too many large requests are under way, try again in a moment")
-            held += more
-            self._held_bytes += more
-
-        try:
-            yield hold
-        finally:
-            self._held_bytes -= held
+            else:
+                await _gone(scope, receive, send)
 
     async def _read(
-        self, hold: Callable[[int], None], headers: Headers, receive: Receive
+        self, client: Client, held: AsyncExitStack, headers: Headers, receive: Receive
     ) -> list[Message]:
-        """The whole body as one message; nothing when the client left half-way."""
+        """The whole body as one message, its bytes ``held``; nothing when the client left."""
         _check_type(headers)
         announced = headers.get("content-length", "")
         self._check_size(int(announced) if announced.isdecimal() else 0)
         body = bytearray()
-        hold(len(body))
+        limit = asyncio.timeout(self._limits.upload_timeout_s)
+        upload = held.enter_context(self._bytes.hold(client, limit))
         try:
-            async with asyncio.timeout(self._limits.upload_timeout_s):
+            async with limit:
                 more = True
                 while more:
+                    self._check_size(len(body))
+                    self._bytes.grow(upload, len(body))
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return []
                     body += message.get("body", b"")
-                    hold(len(body))
                     more = message.get("more_body", False)
         except TimeoutError as error:
+            if upload.gave_way:
+                raise BusyError("the body stood still while others came, send it again") from error
             raise RequestTimeoutError(
                 f"the body took more than {self._limits.upload_timeout_s:g} s to arrive"
             ) from error
+        self._check_size(len(body))
+        self._bytes.grow(upload, len(body))
+        self._bytes.arrived(upload)
         encoding, most = headers.get("content-encoding", ""), self._limits.max_body_bytes
         text = await asyncio.to_thread(to_json_text, body, encoding, most)
-        hold(len(text))
+        self._bytes.grow(upload, len(text))
+        self._bytes.arrived(upload)
         _check_marks(text)
         return [{"type": "http.request", "body": text, "more_body": False}]
 
@@ -138,13 +127,14 @@ class Body:
             if not leaving.done():
                 raise RuntimeError("the work on a request was cut off")
             work.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await work
+            await asyncio.wait({work})
             if not started:
                 await _gone(scope, receive, send)
         finally:
             for task in (work, leaving):
                 task.cancel()
+            # Its place and its bytes are held until the work has really ended.
+            await asyncio.gather(work, leaving, return_exceptions=True)
 
 
 def _check_marks(body: bytes) -> None:
@@ -154,7 +144,11 @@ def _check_marks(body: bytes) -> None:
 
 
 def _check_type(headers: Headers) -> None:
-    kind = headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    no_body = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+    if no_body and "content-type" not in headers:
+        return
+    # None is not taken for JSON: any web page may send such a body without asking first.
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
         raise UnsupportedMediaTypeError(
             f"the body must be JSON: send Content-Type: application/json, not {kind[:100]!r}"

@@ -160,30 +160,3 @@ def test_the_size_of_every_call_is_counted() -> None:
     count, pictures = counted()
     asyncio.run(embed_all(batcher(Recorder(), 16), [1] * 21))
     assert counted() == (count + 2, pictures + 21)
-
-
-def test_a_call_leaves_when_the_last_decoder_that_was_waited_for_has_failed() -> None:
-    async def scenario() -> None:
-        embed, request = Recorder(), Request(50)
-        turns = Turns(downloads=64, decoders=1, max_batch_size=16)
-        calling = Batcher(embed, turns)
-        fail = asyncio.Event()
-
-        async def decode_in_vain() -> None:
-            picture = Picture()
-            picture.want(request)
-            async with turns.decoding.hold(picture):
-                await fail.wait()
-
-        in_vain = [asyncio.create_task(decode_in_vain()) for _ in range(2)]
-        await asyncio.sleep(0)
-        embedding = put(calling, request, 7)
-        for _ in range(5):
-            await asyncio.sleep(0)
-        assert embed.calls == []
-        in_vain[1].cancel()  # it waited for the one decoder
-        assert (await asyncio.wait_for(embedding, 60))[0] == 7
-        fail.set()
-        await in_vain[0]
-
-    asyncio.run(scenario())

@@ -230,3 +230,20 @@ def test_a_service_goes_on_while_redis_is_paused(
     line = next(x for x in service.client.get("/metrics").text.splitlines() if x.startswith(metric))
     assert float(line.rsplit(" ", 1)[1]) >= 1
     assert service.log().count("going on without reading it") == 1
+
+
+def test_replicas_count_a_client_s_requests_together(
+    server: Redis, serve: Callable[..., Service]
+) -> None:
+    one, two = (
+        serve(
+            CLIP_CACHE_URL=server.url,
+            CLIP_CACHE_TIMEOUT_S="10",
+            CLIP_RATE_LIMIT="3/hour",
+            CLIP_DEMO=str(n),
+        )
+        for n in (0, 1)
+    )
+    statuses = [service.rank(query=CAT).status_code for service in (one, two, one, two, one)]
+    assert statuses == [200, 200, 200, 429, 429]
+    assert int(one.rank(query=CAT).headers["retry-after"]) > 0

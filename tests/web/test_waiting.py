@@ -91,7 +91,8 @@ def api(service: Service) -> psutil.Process:
 def test_half_uploads_are_limited_in_number(serve: Callable[..., Service]) -> None:
     """Else those that come through Caddy could take all open files of the process."""
     service = serve(CLIP_MAX_BODIES_BYTES="1000000", CLIP_UPLOAD_TIMEOUT_S="600")
-    upload = b"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{"
+    lines = ["POST /rank HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    upload = "\r\n".join([*lines, "Content-Length: 9", "", "{"]).encode()
     with ExitStack() as clients:
 
         def one_more_is_refused() -> bool:
@@ -103,6 +104,8 @@ def test_half_uploads_are_limited_in_number(serve: Callable[..., Service]) -> No
             clients.enter_context(connect(service)).sendall(upload)
         wait_until(one_more_is_refused)
         assert service.client.get("/healthz").text == "ok"
+        elsewhere = {"X-Forwarded-For": "203.0.113.1"}
+        assert service.client.post("/rank", json={}, headers=elsewhere).status_code == 400
     wait_until(lambda: service.client.post("/rank", json={}).status_code == 400)
 
 
