@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PINS := .cache/pins.txt
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(PINS) \
 	--constraint deploy/requirements-import.txt
+# Apart, for some tests: BentoML takes them where it finds them.
+FAST_SERVER := .cache/fast-server
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 export ORT_DISABLE_TELEMETRY := 1
@@ -102,6 +104,7 @@ $(VENV)/.dev: $(PINS) deploy/requirements-import.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[dev]'
+	@$(INSTALL) --upgrade --target $(FAST_SERVER) uvloop==0.23.0 httptools==0.9.0
 	@touch $@ $(VENV)/.import
 
 $(VENV)/.bench: $(VENV)/.dev

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 ENV_PREFIX = "CLIP_"
+PRINTABLE = r"^[\x20-\x7e]*$"
+"""What may stand in a header of HTTP."""
 
 
 def _split(value: object, info: ValidationInfo) -> object:
@@ -64,6 +66,14 @@ class Settings(BaseSettings):
     """body of one download"""
     max_downloads: int = Field(64, ge=1, le=1000)
     """downloads at once in the whole process"""
+    max_downloads_per_host: int = Field(0, ge=0, le=1000)
+    """of these, from one host; 0 = three quarters"""
+    contact: str = Field("", pattern=PRINTABLE)
+    """address for the owners of image hosts, in the User-Agent; empty = the project's"""
+    user_agent: str = Field("", pattern=PRINTABLE)
+    """whole User-Agent of downloads; empty = `clip-ranker/<version> (+<contact>)`"""
+    download_headers: str = Field("", repr=False)
+    """more headers for some hosts: `example.com=Referer: https://example.com/, *.b.com=…`"""
     max_pixels: int = Field(50_000_000, ge=1)
     """width times height of a picture, checked before decoding"""
     allow_private_hosts: Words = ()

@@ -35,8 +35,9 @@ class Turns:
     """The queues that pictures go through.
 
     Args:
-        downloads: places in all; a host holds three quarters of them at most, a request all but
-            one, and not more than its ``max_concurrency``.
+        downloads: places in all; a request holds all but one of them at most, and not more than
+            its ``max_concurrency``.
+        downloads_per_host: that a host holds at most; 0 is three quarters of them.
         decoders: pictures decoded at once.
         max_batch_size: pictures in one call of the model, but for a rest.
 
@@ -49,12 +50,16 @@ class Turns:
         to_embed: decoded pictures.
     """
 
-    def __init__(self, *, downloads: int, decoders: int, max_batch_size: int) -> None:
+    def __init__(
+        self, *, downloads: int, decoders: int, max_batch_size: int, downloads_per_host: int = 0
+    ) -> None:
         self._most_downloads = max(1, downloads - 1)
         self._max_batch_size = max_batch_size
         self._most_in_a_call = most_in_a_call(max_batch_size)
         self.downloads = Places(
-            downloads, self._may_download, most_of_a_host=max(1, downloads * 3 // 4)
+            downloads,
+            self._may_download,
+            most_of_a_host=downloads_per_host or max(1, downloads * 3 // 4),
         )
         self.big_bodies = Places(
             BIG_BODIES, self._may_hold_a_big_body, most_of_a_host=BIG_BODIES * 3 // 4

@@ -166,6 +166,20 @@ def test_downloads_are_shared_among_requests_and_hosts() -> None:
     line.close()
 
 
+def test_a_host_holds_as_many_downloads_as_the_settings_say() -> None:
+    loop = asyncio.new_event_loop()
+    for per_host, most in ((0, 6), (2, 2), (100, 7)):
+        turns = Turns(downloads=8, decoders=1, max_batch_size=BATCH, downloads_per_host=per_host)
+        request = Request(50)
+        for _ in range(10):
+            picture = Picture("host")
+            picture.want(request)
+            turns.downloads.put(picture, loop.create_future())
+        turns.downloads.hand_out()
+        assert len(turns.downloads.held) == most
+    loop.close()
+
+
 def test_an_early_request_s_quota_stands_still_within_a_call() -> None:
     """Although more is ready, as of pictures that others wanted too."""
     line, early = Line(), Request(50, early=True)

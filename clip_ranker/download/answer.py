@@ -1,12 +1,21 @@
 """One answer of an image server: its status, when to ask again, its body."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable
 from email.utils import parsedate_to_datetime
 
+import anyio.lowlevel
 import httpx
 
-from clip_ranker.errors import CandidateError, DownloadFailedError, TooLargeError
+from clip_ranker.download import web_page
+from clip_ranker.download.encodings import Unfolding, is_compressed
+from clip_ranker.errors import (
+    CandidateError,
+    DownloadFailedError,
+    NotAnImageError,
+    TooLargeError,
+)
 
 RETRIED_AT_ONCE = frozenset({500, 502, 504})
 RETRIED_LATER = frozenset({429, 503})
@@ -17,6 +26,9 @@ BIG_BODY_BYTES = 1_000_000
 FEWEST_BYTES_A_CHUNK = 64
 """On average, once there are ``FREE_CHUNKS``: parsing costs by the chunk, the limit by the byte."""
 FREE_CHUNKS = 256
+
+_WHOLE = re.compile(r"bytes 0-(\d{1,15})/(\d{1,15})", re.ASCII | re.IGNORECASE)
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class WorthRetryingError(Exception):
@@ -40,34 +52,69 @@ async def read(
 
     Raises:
         WorthRetryingError: the server has trouble, or too much to do.
-        DownloadFailedError: it is no whole and plain 200.
-        TooLargeError: the body is over the limit.
+        DownloadFailedError: it is no 200, nor a 206 that holds all, or cannot be unfolded.
+        NotAnImageError: it is a web page.
+        TooLargeError: the body is over the limit, as it comes or unfolded.
     """
-    status = response.status_code
-    failure = DownloadFailedError(f"HTTP {status}")
-    if status in RETRIED_AT_ONCE:
-        raise WorthRetryingError(failure)
-    if status in RETRIED_LATER:
-        raise WorthRetryingError(failure, _retry_after_s(response))
-    if status != httpx.codes.OK:
+    status, whole_bytes = response.status_code, _whole_bytes(response)
+    if status != httpx.codes.OK and whole_bytes is None:
+        failure = DownloadFailedError(await web_page.explain(f"HTTP {status}", response))
+        if status in RETRIED_AT_ONCE:
+            raise WorthRetryingError(failure)
+        if status in RETRIED_LATER:
+            raise WorthRetryingError(failure, _retry_after_s(response))
         raise failure
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        raise DownloadFailedError("the answer is compressed although that was not asked for")
+    unfolding = Unfolding() if is_compressed(response.headers.get("content-encoding", "")) else None
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise TooLargeError(f"more than {limit_bytes} bytes")
-    body, chunks, is_big = bytearray(), 0, False
+    body, received, chunks, is_big = bytearray(), 0, 0, False
     async for chunk in response.aiter_raw():
-        body += chunk
+        received += len(chunk)
         chunks += 1
-        if len(body) > limit_bytes:
-            raise TooLargeError(f"more than {limit_bytes} bytes")
-        if chunks > FREE_CHUNKS and len(body) < chunks * FEWEST_BYTES_A_CHUNK:
+        if chunks > FREE_CHUNKS and received < chunks * FEWEST_BYTES_A_CHUNK:
             raise DownloadFailedError("the answer comes in crumbs")
+        if received > limit_bytes:
+            raise TooLargeError(f"more than {limit_bytes} bytes")
+        if unfolding is None:
+            body += chunk
+        else:
+            for piece in unfolding.unfold(chunk):
+                body += piece
+                await anyio.lowlevel.checkpoint()  # others have their turn
+                if len(body) > limit_bytes:
+                    raise TooLargeError(f"more than {limit_bytes} bytes, unfolded")
         if len(body) > BIG_BODY_BYTES and not is_big:
             is_big = True
             await grow()
+    if received and not body:
+        raise DownloadFailedError("the answer is compressed and broken")
+    if whole_bytes not in (None, received):
+        raise DownloadFailedError(f"HTTP {status} with a part of the picture")
+    if web_page.is_page(body):
+        title = web_page.quoted_title(body, response.headers.get("content-type", ""))
+        raise NotAnImageError(f"not a picture: this is a web page{title}")
     return bytes(body)
+
+
+def location(response: httpx.Response) -> str:
+    """Where a redirect leads, each byte beyond ASCII escaped as browsers do.
+
+    Raises:
+        DownloadFailedError: it does not say.
+    """
+    for name, value in response.headers.raw:
+        if name.lower() == b"location" and value:
+            return _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], value).decode("ascii")
+    raise DownloadFailedError(f"HTTP {response.status_code} without a Location")
+
+
+def _whole_bytes(response: httpx.Response) -> int | None:
+    """Length of what a 206 holds, if that is all there is (RFC 9110, section 14.4)."""
+    found = _WHOLE.fullmatch(response.headers.get("content-range", "").strip())
+    if response.status_code != httpx.codes.PARTIAL_CONTENT or not found:
+        return None
+    return int(found[2]) if int(found[1]) + 1 == int(found[2]) else None
 
 
 def _retry_after_s(response: httpx.Response) -> float:

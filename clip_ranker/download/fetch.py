@@ -1,7 +1,6 @@
 """Guarded downloads of pictures from URLs that strangers send."""
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing, suppress
 from ssl import SSLContext
@@ -12,20 +11,23 @@ import httpx
 
 from clip_ranker.download import answer
 from clip_ranker.download.answer import A_MOMENT_S, WorthRetryingError
+from clip_ranker.download.attempt import CURRENT, Attempt
 from clip_ranker.download.guard import GuardedBackend
 from clip_ranker.download.hosts import Asker
+from clip_ranker.download.request_headers import RequestHeaders
 from clip_ranker.download.resolver import Resolve, SystemResolver
-from clip_ranker.download.url_policy import Exceptions, UrlPolicy, host_of
-from clip_ranker.errors import DownloadFailedError, TimedOutError, TooLargeError, UrlBlockedError
+from clip_ranker.download.url_policy import Exceptions, UrlPolicy, host_of, is_address
+from clip_ranker.errors import (
+    DownloadFailedError,
+    NotAnImageError,
+    TimedOutError,
+    TooLargeError,
+    UrlBlockedError,
+)
 from clip_ranker.settings import Settings
 
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 KEEPALIVE_S = 30
-HEADERS = {
-    "Accept": "image/avif,image/webp,image/*;q=0.9,*/*;q=0.5",
-    "Accept-Encoding": "identity",  # a compressed body could unfold to any size
-    "User-Agent": "clip-ranker",
-}
 
 Askers = Callable[[], Iterable[Asker]]
 Grow = Callable[[], Awaitable[None]]
@@ -47,6 +49,7 @@ class Fetcher:
         self, settings: Settings, *, resolve: Resolve | None = None, tls: SSLContext | None = None
     ) -> None:
         self._settings = settings
+        self._headers = RequestHeaders(settings)
         exceptions = Exceptions.parse(settings.allow_private_hosts)
         self._policy = UrlPolicy(exceptions, settings.allowed_hosts)
         tls = tls or httpx.create_ssl_context()
@@ -127,7 +130,9 @@ class Fetcher:
         limit_s = self._settings.download_timeout_s
         try:
             with anyio.fail_after(limit_s) as deadline:
-                body = await self._follow(url, lambda: _outside(deadline, grow))
+                attempt = Attempt(tuple(askers()) or (Asker(),), deadline)
+                CURRENT.set(attempt)
+                body = await self._follow(url, lambda: attempt.wait_outside(grow()))
         except TimeoutError as error:
             for asker in askers():
                 asker.silent(host_of(url))
@@ -135,7 +140,7 @@ class Fetcher:
             raise WorthRetryingError(failure) from error
         except httpx.TransportError as error:
             raise WorthRetryingError(DownloadFailedError(_explain(error))) from error
-        except (DownloadFailedError, TooLargeError, WorthRetryingError):
+        except (DownloadFailedError, NotAnImageError, TooLargeError, WorthRetryingError):
             for asker in askers():
                 asker.heard(host_of(url))
             raise
@@ -144,27 +149,27 @@ class Fetcher:
         return body
 
     async def _follow(self, url: httpx.URL, grow: Grow) -> bytes:
+        seen = [url]
         for _ in range(self._settings.max_redirects + 1):
-            request = httpx.Request("GET", url, headers=HEADERS)
+            request = httpx.Request("GET", url, headers=self._headers.of(url))
             async with aclosing(await self._transport.handle_async_request(request)) as response:
                 if response.status_code not in REDIRECTS:
                     return await answer.read(response, self._settings.max_download_bytes, grow)
-            location = response.headers.get("location", "")
-            if not location:
-                raise DownloadFailedError(f"HTTP {response.status_code} without a Location")
-            target = self._policy.check(location, base=url)
+            target = self._policy.check(answer.location(response), base=url)
             if url.scheme == "https" and target.scheme == "http":
                 raise UrlBlockedError("redirected from https to http")
+            if target in seen:
+                raise DownloadFailedError(f"redirects in a loop{_at(target)}")
+            seen.append(target)
             url = target
-        raise DownloadFailedError(f"more than {self._settings.max_redirects} redirects")
+        most = self._settings.max_redirects
+        raise DownloadFailedError(f"more than {most} redirects, the last one{_at(url)}")
 
 
-async def _outside(deadline: anyio.CancelScope, grow: Grow) -> None:
-    """Waits for a place among the big bodies, which is not the server's fault."""
-    left_s = deadline.deadline - anyio.current_time()
-    deadline.deadline = math.inf
-    await grow()
-    deadline.deadline = anyio.current_time() + left_s
+def _at(url: httpx.URL) -> str:
+    """The host for a sentence, unless it is an address: none may be told."""
+    host = host_of(url)
+    return "" if is_address(host) else f" at {host}"
 
 
 def _explain(error: httpx.TransportError) -> str:

@@ -17,7 +17,8 @@ from clip_ranker.download.addresses import IPAddress
 from clip_ranker.download.happy_eyeballs import first_to_connect
 from clip_ranker.download.hosts import CircuitBreaker
 from clip_ranker.download.resolver import Resolve
-from clip_ranker.download.url_policy import BLOCKED_ADDRESS, Exceptions
+from clip_ranker.download.url_policy import Exceptions
+from clip_ranker.download.urls import BLOCKED_ADDRESS
 from clip_ranker.errors import UrlBlockedError
 
 MAX_STATUS_LINES = 64
@@ -55,7 +56,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
         async with self._breaker.connecting(host, port) as looked_up:
             addresses = await self._addresses(host, port)
-            looked_up()
+            await looked_up()
             return _GuardedStream(await first_to_connect(addresses, connect))
 
     async def _addresses(self, host: str, port: int) -> Sequence[IPAddress]:

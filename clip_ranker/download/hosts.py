@@ -4,7 +4,7 @@ import asyncio
 import math
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
@@ -12,6 +12,7 @@ import httpcore
 from cachetools import TTLCache
 
 from clip_ranker.errors import UrlBlockedError
+from clip_ranker.fair_queue import Request
 
 ENOUGH_SILENCES = 3
 """Attempts of one request that ran out of time; one URL with its retry makes two."""
@@ -27,14 +28,15 @@ PATIENCE_S = 1.0
 Place = tuple[str, int]
 
 
-class Asker:
-    """One request's opinion: whether a host answers it in time.
+class Asker(Request):
+    """One request to the image hosts: its turn at name look-ups, and its opinion of each host.
 
-    Its own, for who sends URLs of a good host that never answer must not make that host look
-    silent to others.
+    The opinion is its own, for who sends URLs of a good host that never answer must not make that
+    host look silent to others.
     """
 
     def __init__(self) -> None:
+        super().__init__(max_concurrency=1)  # which has no say in look-ups
         self._silences: Counter[str] = Counter()
         self._heard: set[str] = set()
 
@@ -65,24 +67,26 @@ class CircuitBreaker:
         self._news: dict[Place, asyncio.Event] = {}
 
     @asynccontextmanager
-    async def connecting(self, host: str, port: int) -> AsyncIterator[Callable[[], None]]:
-        """The block looks the name up, calls what it is given, and connects.
+    async def connecting(
+        self, host: str, port: int
+    ) -> AsyncIterator[Callable[[], Awaitable[None]]]:
+        """The block looks the name up, awaits what it is given, and connects.
 
-        From that call on, running into the deadline of the scope around it is a failure.
+        After that, running into the deadline of the scope around it is a failure.
 
         Raises:
-            httpcore.ConnectError: at once, the last few all failed.
-            UrlBlockedError: at once, the last one was blocked, or there was no such name.
+            httpcore.ConnectError: at once or where it awaits, the last few all failed.
+            UrlBlockedError: likewise, the last one was blocked, or there was no such name.
         """
         place = (host, port)
-        await self._wait_for_news(place)
-        self._trying[place] += 1
-        deadline = anyio.current_effective_deadline()
-        began = math.inf
+        self._fail_if_known(place)
+        began = deadline = math.inf
 
-        def looked_up() -> None:
-            nonlocal began
-            began = anyio.current_time()
+        async def looked_up() -> None:
+            nonlocal began, deadline
+            await self._wait_for_news(place)
+            self._trying[place] += 1
+            began, deadline = anyio.current_time(), anyio.current_effective_deadline()
 
         try:
             yield looked_up
@@ -100,7 +104,8 @@ class CircuitBreaker:
         else:
             self._known[place] = 0
         finally:
-            self._trying -= Counter([place])  # forgets hosts that nobody tries
+            if began < math.inf:
+                self._trying -= Counter([place])  # forgets hosts that nobody tries
             if place in self._news:
                 self._news.pop(place).set()
 
@@ -108,13 +113,15 @@ class CircuitBreaker:
         known = self._known.get(place)
         self._known[place] = known + 1 if isinstance(known, int) else 1
 
+    def _fail_if_known(self, place: Place) -> int | None:
+        """Failures in a row, fewer than enough; none where nothing is known."""
+        known = self._known.get(place)
+        if isinstance(known, str):
+            raise UrlBlockedError(known)
+        if known is not None and known >= ENOUGH_FAILURES:
+            raise httpcore.ConnectError("nobody could connect a moment ago")
+        return known
+
     async def _wait_for_news(self, place: Place) -> None:
-        while True:
-            known = self._known.get(place)
-            if isinstance(known, str):
-                raise UrlBlockedError(known)
-            if known is not None and known >= ENOUGH_FAILURES:
-                raise httpcore.ConnectError("nobody could connect a moment ago")
-            if known == 0 or self._trying[place] < MOST_CONNECTS:
-                return
+        while self._fail_if_known(place) != 0 and self._trying[place] >= MOST_CONNECTS:
             await self._news.setdefault(place, asyncio.Event()).wait()

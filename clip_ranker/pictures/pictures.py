@@ -48,6 +48,7 @@ class Pictures:
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
         self.turns = Turns(
             downloads=settings.max_downloads,
+            downloads_per_host=settings.max_downloads_per_host,
             decoders=decoders,
             max_batch_size=settings.max_batch_size,
         )
@@ -146,7 +147,8 @@ class Pictures:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 self._cache.put_failure(source.key, failure)
             raise
-        self._cache.put(source.key, embedding, share=isinstance(source.content, httpx.URL))
+        if source.worth_keeping:
+            self._cache.put(source.key, embedding, share=isinstance(source.content, httpx.URL))
         if not picture.waited_for:  # then no answer will share it
             await self.share()
         return embedding

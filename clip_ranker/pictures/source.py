@@ -9,6 +9,9 @@ import httpx
 from clip_ranker.download.url_policy import host_of
 from clip_ranker.models.store import StoredModel
 
+USUAL_RESIZE_PX = 768
+"""``image_resize`` of a request that does not say otherwise."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -23,6 +26,11 @@ class Source:
     key: str
     content: httpx.URL | Callable[[], bytes] | bytes
     image_resize_px: int
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Not what any size of an example would be, which costs its sender nothing to ask for."""
+        return not callable(self.content) or self.image_resize_px == USUAL_RESIZE_PX
 
     @property
     def host(self) -> str:

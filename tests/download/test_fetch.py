@@ -18,7 +18,7 @@ import pytest
 from clip_ranker.download import answer, hosts
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.download.hosts import ENOUGH_SILENCES, Asker
-from clip_ranker.download.url_policy import BLOCKED_ADDRESS
+from clip_ranker.download.urls import BLOCKED_ADDRESS
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,

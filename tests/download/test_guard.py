@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from clip_ranker.download import url_policy
 from clip_ranker.download.addresses import is_public
 from clip_ranker.download.fetch import Fetcher
-from clip_ranker.download.url_policy import BLOCKED_ADDRESS, Exceptions, UrlPolicy
+from clip_ranker.download.url_policy import Exceptions, UrlPolicy
+from clip_ranker.download.urls import BLOCKED_ADDRESS
 from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, UrlBlockedError
 from clip_ranker.settings import Settings
 from tests.hostile.addresses import PRIVATE, REFUSED_URLS

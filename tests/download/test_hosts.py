@@ -88,7 +88,7 @@ async def hang(
     with scope:
         async with breaker.connecting("a.test", 80) as found:
             if looked_up:
-                found()
+                await found()
             if begun:
                 begun.set()
             await anyio.sleep_forever()
@@ -136,7 +136,8 @@ def test_who_waits_for_news_of_a_host_goes_on_when_the_first_are_given_up() -> N
         trying: list[int] = []
 
         async def connect(number: int) -> None:
-            async with breaker.connecting("a.test", 80):
+            async with breaker.connecting("a.test", 80) as looked_up:
+                await looked_up()
                 trying.append(number)
                 await asyncio.Event().wait()
 

@@ -6,27 +6,18 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+import anyio
 import httpcore
 import pytest
 
-from clip_ranker.download.resolver import MOST_LOOK_UPS, SystemResolver
-
-HANGS_S = 60
-
-
-class Names:
-    """Stands for the system's resolver: names that begin with ``hang`` wait for ``release``."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.release = threading.Event()
-
-    def __call__(self, host: str, *_: object, **__: object) -> object:
-        self.asked.append(host)
-        if host.startswith("hang"):
-            assert self.release.wait(HANGS_S)
-            raise socket.gaierror(socket.EAI_AGAIN, "trouble")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("1.1.1.1", 80))]
+from clip_ranker.download.attempt import CURRENT, Attempt
+from clip_ranker.download.fetch import Fetcher
+from clip_ranker.download.hosts import ENOUGH_SILENCES, Asker
+from clip_ranker.download.resolver import MOST_THREADS, SystemResolver
+from clip_ranker.settings import Settings
+from tests.hostile.answers import PICTURE
+from tests.hostile.names import HANGS_S, Names
+from tests.hostile.raw_server import RawServer
 
 
 @pytest.fixture
@@ -50,8 +41,14 @@ def run(names: Names, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None
     asyncio.run(main())
 
 
-def ask(resolver: SystemResolver, *hosts: str) -> list[asyncio.Task[Any]]:
-    return [asyncio.create_task(resolver(host, 80)) for host in hosts]
+def ask(
+    resolver: SystemResolver, *hosts: str, asker: Asker | None = None
+) -> list[asyncio.Task[Any]]:
+    async def one(host: str) -> object:
+        CURRENT.set(Attempt((asker or Asker(),), anyio.CancelScope()))
+        return await resolver(host, 80)
+
+    return [asyncio.create_task(one(host)) for host in hosts]
 
 
 async def leave(*clients: asyncio.Task[Any]) -> None:
@@ -79,8 +76,8 @@ def test_what_nobody_asks_for_any_more_is_not_looked_up(names: Names) -> None:
         assert await shared[1] == await last[0] == ["1.1.1.1"]
         assert sorted(names.asked) == ["hang1", "hang2", "last", "shared"]
         await leave(*stuck)
-        assert not resolver._under_way
-        assert not resolver._askers
+        await until(lambda: not resolver._under_way)
+        assert not resolver._places.waiting()
 
     run(names, scenario)
 
@@ -88,11 +85,66 @@ def test_what_nobody_asks_for_any_more_is_not_looked_up(names: Names) -> None:
 def test_abandoned_look_ups_that_hang_leave_threads_for_others(names: Names) -> None:
     async def scenario() -> None:
         resolver = SystemResolver()
-        for number in range(MOST_LOOK_UPS - 1):
+        for number in range(MOST_THREADS - 1):
             client = ask(resolver, f"hang{number}")
             await until(lambda: len(names.asked) == number + 1)  # noqa: B023
             await leave(*client)
         assert await resolver("good", 80) == ["1.1.1.1"]
+
+    run(names, scenario)
+
+
+def test_threads_are_shared_by_request_when_all_of_them_hang(names: Names) -> None:
+    async def scenario() -> None:
+        resolver = SystemResolver(2, 4)
+        greedy = Asker()
+        await leave(*ask(resolver, "hang1", "hang2", asker=greedy))  # before they have begun
+        for number in range(2):
+            client = ask(resolver, f"hang{number}", asker=greedy)
+            await until(lambda: len(names.asked) == number + 1)  # noqa: B023
+            await leave(*client)
+        many = ask(resolver, *(f"hang-on{number}" for number in range(50)), asker=greedy)
+        await until(lambda: len(names.asked) == 4)
+        good = ask(resolver, "good", asker=Asker())
+        await asyncio.sleep(0.05)
+        assert len(names.asked) == 4
+        while not good[0].done():  # as soon as one ends that counts, it is next
+            names.end_one.release()
+            await asyncio.wait(good, timeout=0.1)
+        assert await good[0] == ["1.1.1.1"]
+        assert names.asked.index("good") <= 6
+        await leave(*many)
+
+    run(names, scenario)
+
+
+@pytest.fixture
+def server(names: Names) -> Iterator[RawServer]:
+    """Serves a picture under every name that does not hang."""
+    with RawServer() as server:
+        names.address = "127.0.0.1"
+        server.says("/", PICTURE)
+        yield server
+
+
+def test_waiting_for_a_look_up_to_begin_tells_nothing_of_a_host(
+    names: Names, server: RawServer
+) -> None:
+    async def scenario() -> None:
+        resolver, hosts = SystemResolver(1), (f"good.test:{server.port}", "127.0.0.1")
+        settings = Settings(allow_private_hosts=hosts, download_timeout_s=0.5)
+        fetcher = Fetcher(settings, resolve=resolver)
+        url, asker = fetcher.check(f"http://good.test:{server.port}/"), Asker()
+        stuck = ask(resolver, "hang")
+        await until(lambda: names.asked == ["hang"])
+        good = asyncio.create_task(fetcher.fetch(url, askers=lambda: [asker]))
+        await asyncio.wait({good}, timeout=(ENOUGH_SILENCES + 1) * 0.5)
+        assert not good.done()
+        names.end_one.release()
+        assert await good == b"picture"
+        assert not asker._silences
+        await leave(*stuck)
+        await fetcher.close()
 
     run(names, scenario)
 

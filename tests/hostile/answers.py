@@ -28,6 +28,18 @@ BROKEN = {
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", "HTTP 204"),
     "206": (b"HTTP/1.1 206 Partial Content\r\nContent-Length: 1\r\n\r\nx", "HTTP 206"),
     "300": (b"HTTP/1.1 300 Choices\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "HTTP 300"),
+    "206 of a part": (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-6/8\r\n\r\npicture",
+        "HTTP 206",
+    ),
+    "206 of the end": (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 1-7/8\r\n\r\npicture",
+        "HTTP 206",
+    ),
+    "206 shorter than it says": (
+        b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-7/8\r\n\r\npicture",
+        "part of the picture",
+    ),
     "304": (b"HTTP/1.1 304 Not Modified\r\n\r\n", "HTTP 304"),
     "305": (b"HTTP/1.1 305 Use Proxy\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n", "HTTP 305"),
     "404": (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "HTTP 404"),

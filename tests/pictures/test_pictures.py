@@ -338,3 +338,18 @@ def test_the_policy_is_asked_before_the_shared_cache() -> None:
         await world.api.close()
 
     run(scenario)
+
+
+def test_an_example_at_other_sizes_pushes_nothing_out_of_the_cache() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.go.set()
+        usual = RankRequest.model_fields["image_resize"].default
+        for size in (usual, 224, 300, 2048):
+            found = world.pictures.find("example:cat", size)
+            assert isinstance(found, Source)
+            await world.pictures.embed(found, Job(1))
+            assert isinstance(world.pictures.find("example:cat", size), Source) is (size != usual)
+        await world.pictures.close()
+
+    run(scenario)

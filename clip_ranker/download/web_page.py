@@ -1,0 +1,57 @@
+"""Web pages that come instead of a picture: block pages, cookie walls, "not found"."""
+
+import html
+import re
+
+import anyio
+import httpx
+
+PAGE_BYTES = 16_384
+"""Of a page; its title is at the beginning."""
+PATIENCE_S = 0.5
+"""For that much of the page of an error."""
+TITLE_CHARS = 80
+BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<title", b"<script", b"<meta")
+
+_CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,20})", re.IGNORECASE)
+
+
+def is_page(body: bytes | bytearray) -> bool:
+    """Whether a body begins like a web page, whatever its type is said to be."""
+    return bytes(body[:256]).lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(BEGINNINGS)
+
+
+def quoted_title(page: bytes | bytearray, content_type: str) -> str:
+    """Title of a page, plain and cut, for the end of a sentence; empty where it has none."""
+    start = bytes(page[:PAGE_BYTES])
+    lower = start.lower()
+    begin = lower.find(b">", lower.find(b"<title"))
+    end = lower.find(b"</title", begin)
+    if b"<title" not in lower or begin < 0 or end < 0:
+        return ""
+    charset = _CHARSET.search(content_type.encode("ascii", "ignore")) or _CHARSET.search(start)
+    raw = start[begin + 1 : end]
+    try:
+        title = raw.decode(charset[1].decode() if charset else "utf-8", "replace")
+    except (LookupError, ValueError):  # no such character set, or none of text
+        title = raw.decode("utf-8", "replace")
+    words = " ".join(html.unescape(title).split())
+    plain = "".join(char for char in words if char.isprintable())
+    cut = plain if len(plain) <= TITLE_CHARS else f"{plain[: TITLE_CHARS - 1]}…"
+    return f", “{cut}”" if cut else ""
+
+
+async def explain(text: str, response: httpx.Response) -> str:
+    """The text about an error, with the title of its page if that comes soon."""
+    content_type = response.headers.get("content-type", "")
+    encoding = response.headers.get("content-encoding", "identity").lower()
+    if "html" not in content_type.lower() or encoding not in ("", "identity"):
+        return text
+    page = bytearray()
+    with anyio.move_on_after(PATIENCE_S):
+        async for chunk in response.aiter_raw():
+            page += chunk
+            if len(page) >= PAGE_BYTES:
+                break
+    title = quoted_title(page, content_type)
+    return f"{text} with a web page{title}" if title else text
