@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from clip_ranker.errors import BadRequestError, ForbiddenError
+from clip_ranker.errors import ForbiddenError
 from clip_ranker.web.asgi import error_response, is_post
 
 
@@ -20,16 +20,15 @@ class Origins:
         self._listed = frozenset(listed)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hands on, or answers 400 to a preflight and 403 to a request."""
-        if scope["type"] == "http" and not self._may_call(headers := Headers(scope=scope)):
-            said = "pages of this origin may not call: list it in CLIP_CORS_ORIGINS"
-            if is_post(scope) and headers.get("sec-fetch-site") == "cross-site":
-                await error_response(ForbiddenError(said))(scope, receive, send)
-                return
-            if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
-                await error_response(BadRequestError(said))(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        """Hands on, or answers 403."""
+        if is_post(scope) and self._is_of_another(Headers(scope=scope)):
+            error = ForbiddenError(
+                "this origin may not call: list it in CLIP_CORS_ORIGINS"
+            )
+            await error_response(error)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
-    def _may_call(self, headers: Headers) -> bool:
-        return "*" in self._listed or headers.get("origin") in self._listed
+    def _is_of_another(self, headers: Headers) -> bool:
+        listed = "*" in self._listed or headers.get("origin") in self._listed
+        return headers.get("sec-fetch-site") == "cross-site" and not listed
