@@ -1,7 +1,9 @@
 """A picture file's bytes to upright RGB."""
 
 import io
+import re
 import warnings
+from collections.abc import Iterator
 
 import numpy as np
 import pillow_heif
@@ -26,7 +28,23 @@ MAX_SCANS = 64
 the whole picture."""
 MAX_SIDE_PX = 65_535
 """As JPEG has it; other formats can claim a line of 50 megapixels."""
+MAX_READS = 50_000
+"""Of a file by Pillow's parsers, which are Python: each segment, chunk or fill byte takes one to
+three. Honest files take some hundreds; a file of 10 MB can hold millions, for seconds of work."""
+ISPE = re.compile(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", re.DOTALL)
 BAND_PX = 256
+
+
+class Stream(io.BytesIO):
+    """A file that counts how often it is read. Raises NotAnImageError after ``MAX_READS``."""
+
+    _reads = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise NotAnImageError("a file of so many parts is made to keep us busy")
+        return super().read(size)
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:
@@ -47,10 +65,12 @@ def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         _check(_webp_size(data), max_pixels)  # opening it takes 8 bytes a pixel already
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except MemoryError:
+        image = Image.open(Stream(data), formats=FORMATS)
+    except (MemoryError, NotAnImageError):
         raise
     except Exception as error:  # Pillow's parsers raise most of what Python has on hostile bytes
+        for size in _boxed_sizes(data):  # libavif and libheif have limits of their own
+            _check(size, max_pixels)
         raise NotAnImageError(_what_is_it(data)) from error
     _check(image.size, max_pixels)
     # Pillow calls some JPEG files MPO.
@@ -83,6 +103,13 @@ def _webp_size(data: bytes) -> tuple[int, int]:
     return 0, 0
 
 
+def _boxed_sizes(data: bytes) -> Iterator[tuple[int, int]]:
+    """What the pictures in a HEIC or AVIF file claim (ISO/IEC 23008-12, 6.5.3)."""
+    if data[4:8] == b"ftyp":
+        for found in ISPE.finditer(data):
+            yield int.from_bytes(found[1]), int.from_bytes(found[2])
+
+
 def _what_is_it(data: bytes) -> str:
     start = data[:512].lstrip().lower()
     found = "something else, or damaged"
@@ -101,7 +128,7 @@ def load(image: Image.Image) -> Image.Image:
     """Decodes an opened file, turns it upright and makes it RGB. Raises as ``decode``."""
     try:
         image.load()
-    except MemoryError:
+    except (MemoryError, NotAnImageError):
         raise
     except Exception as error:
         raise NotAnImageError(f"the {image.format} file is damaged or cut short") from error

@@ -22,9 +22,10 @@ BYTES_PER_PIXEL = 20
 """At most, of an honest file: WebP with alpha. JPEG takes 4 to 8."""
 LARGE_PART = 4
 """A picture of more than a fourth of the limit of pixels is large: of these one at a time."""
-BASE_S = 3.0
+BASE_S = 1.0
+"""Of processor time: headers and small pictures, which take 0.05 s on a slow core of today."""
 SECONDS_PER_PIXEL = 0.25e-6
-"""Of processor time; with ``BASE_S`` five times what honest files take on a slow core of today."""
+"""More of it, by the size claimed; five times what honest files take there."""
 PATIENCE = 20
 """Times the processor time that may pass on the clock: the processor has other work too."""
 
