@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from clip_ranker.decode import images
 from clip_ranker.decode.geometry import fit, to_pixels
+from clip_ranker.decode.header import read_header
 from clip_ranker.errors import NotAnImageError, TooLargeError
 from clip_ranker.models.preprocess import Preprocess
 
@@ -61,10 +62,11 @@ def _answer(request: Request) -> bytes:
     _limit_memory(BASE_BYTES + 2 * len(request.data) + BYTES_PER_PIXEL * most_pixels)
     _limit_seconds(BASE_S)
     try:
-        image = images.read_header(request.data, max_pixels=most_pixels)
-        _limit_seconds(BASE_S + SECONDS_PER_PIXEL * image.width * image.height)
-        fitted = fit(images.load(image), request.image_resize_px)
-        return PIXELS + to_pixels(fitted, request.preprocess).tobytes()
+        opened = read_header(request.data, max_pixels=most_pixels)
+        _limit_seconds(BASE_S + SECONDS_PER_PIXEL * opened.canvas[0] * opened.canvas[1])
+        image, to_srgb = images.load(opened)
+        fitted = fit(image, request.image_resize_px)
+        return PIXELS + to_pixels(fitted, request.preprocess, to_srgb).tobytes()
     except NotAnImageError as error:
         return NOT_AN_IMAGE + str(error).encode()
     except TooLargeError as error:

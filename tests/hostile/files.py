@@ -34,6 +34,31 @@ def flat_png(width: int, height: int) -> bytes:
     return encode(Image.new("L", (width, height), 90), "PNG")
 
 
+def bmp(width: int, height: int, packed: bytes = b"") -> bytes:
+    """A BMP file that claims that size; with packed data by run lengths."""
+    info = struct.pack("<IiiHHIIiiII", 40, width, height, 1, 8, bool(packed), 0, 0, 0, 2, 0)
+    start = 14 + len(info) + 8
+    return struct.pack("<2sIHHI", b"BM", 0, 0, 0, start) + info + bytes(8) + packed
+
+
+def gif(width: int, height: int, frame: tuple[int, int] | None = None) -> bytes:
+    """A GIF file that claims that size, and another one of its first frame."""
+    file = bytearray(encode(Image.new("L", (16, 16), 90), "GIF"))
+    file[6:10] = struct.pack("<HH", width, height)
+    at = file.index(b",\0\0\0\0\x10\0\x10\0")
+    file[at + 5 : at + 9] = struct.pack("<HH", *(frame or (16, 16)))
+    return bytes(file)
+
+
+def profile_bomb(size: int) -> bytes:
+    """An ICC profile of a table of so many steps in each of four inks."""
+    table = b"mft1\0\0\0\0" + bytes([4, 3, size, 0]) + bytes(36 + 4 * 256)
+    table += bytes(3 * size**4 + 3 * 256)
+    head = b"\0\0\0\0" * 2 + b"\2\x40\0\0prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28)
+    head = head.ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", 144, len(table))
+    return struct.pack(">I", len(head) + len(table)) + head[4:] + table
+
+
 def text_bomb(unfolded: int, kind: bytes = b"zTXt") -> bytes:
     """A chunk of compressed text, or an ICC profile for ``iCCP``."""
     return png_chunk(kind, b"a\0\0" + zlib.compress(bytes(unfolded), 9))
@@ -135,6 +160,9 @@ def too_long() -> dict[str, bytes]:
     return {
         "PNG of 1x50,000,000": png(1, 50_000_000),
         "PNG of a line": png(*line),
+        "APNG of a line": png(*line, png_chunk(b"acTL", bytes(8)), data=bytes(52)),
+        "BMP of a line": bmp(*line),
+        "BMP of the longest line": bmp(2**31 - 1, 1),
         "WebP of a line": wide_webp(*line),
         "HEIC of a line": claims("HEIF", (64, 64), line),
         "HEIC of a grid as long": heif.file([heif.grid(1, 1, line), hevc]),
@@ -151,6 +179,9 @@ def too_large() -> dict[str, bytes]:
     """Bombs: more pixels than the limit, claimed or real."""
     return {
         **too_long(),
+        "GIF that claims 60,000x60,000": gif(60_000, 60_000),
+        "GIF of a frame as large": gif(16, 16, (60_000, 60_000)),
+        "BMP that claims 60,000x60,000": bmp(60_000, 60_000),
         "PNG that claims 50,000x50,000": png(50_000, 50_000),
         "PNG that claims the most there is": png(2**31 - 1, 2**31 - 1),
         "JPEG that claims 65,500x65,500": lying_jpeg(65_500, 65_500),
@@ -203,9 +234,6 @@ def damaged() -> dict[str, bytes]:
         "JPEG of 60 scans of 16 megapixels": scan_bomb(60, side=4000),
         "HEIC that claims little": claims("HEIF", (8_000, 6_000), (64, 64)),
         "HEIC that claims much": claims("HEIF", (64, 64), (8_000, 6_000)),
-        "PNG with one text of 100 MB": png(4, 4, text_bomb(100_000_000), data=bytes(52)),
-        "PNG with texts of 100 MB": with_text(100_000_000),
-        "PNG with a profile of 100 MB": png(4, 4, text_bomb(100_000_000, b"iCCP"), data=bytes(52)),
         "PNG without pixels": png(4, 4),
         "PNG with a wrong checksum": png(4, 4, data=bytes(52)).replace(
             b"IHDR\0\0\0\4", b"IHDR\0\0\0\5"
@@ -239,6 +267,8 @@ def riff_chunks(count: int) -> bytes:
 def crumbled() -> dict[str, bytes]:
     """Files of very many parts, each of them read one by one by what looks for the header."""
     jpeg, chunk = lying_jpeg(16, 16), png_chunk(b"teXt", b"")
+    gif = encode(Image.new("L", (16, 16), 90), "GIF")
+    gif = gif[:10] + b"\0" + gif[11:13] + gif[gif.index(b",") :]
     picture = png(4, 4, data=bytes(52))
     end = picture.index(b"\0\0\0\0IEND")
     return {
@@ -249,6 +279,13 @@ def crumbled() -> dict[str, bytes]:
         "JPEG of 9 MB of nothing": in_front(jpeg, b"\xff\xd0" + bytes(9_000_000)),
         "PNG of 800,000 chunks": png(4, 4, chunk * 800_000, data=bytes(52)),
         "PNG of 800,000 chunks behind": picture[:end] + chunk * 800_000 + picture[end:],
+        "GIF of 2,000,000 comments": gif[:13] + b"!\xfe\0" * 2_000_000 + gif[13:],
+        "GIF of a comment of 3,000,000 parts": gif[:13]
+        + b"!\xfe"
+        + b"\1x" * 3_000_000
+        + b"\0"
+        + gif[13:],
+        "GIF of 9 MB of nothing": gif[:13] + b"\1" * 9_000_000 + gif[13:],
         "PNG of 800,000 pieces": picture[:end] + png_chunk(b"IDAT", b"") * 800_000 + picture[end:],
     }
 
@@ -266,6 +303,9 @@ def odd() -> dict[str, bytes]:
     headers = replace(picture, data=picture.data + b"\x0a\xff\x01\0\x0f" + bytes(253))
     place = 36  # behind ftyp and the head of mdat
     return {
+        "PNG with one text of 100 MB": png(4, 4, text_bomb(100_000_000), data=bytes(52)),
+        "PNG with texts of 100 MB": with_text(100_000_000),
+        "PNG with a profile of 100 MB": png(4, 4, text_bomb(100_000_000, b"iCCP"), data=bytes(52)),
         "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
         "HEIC of 900 layers": heif.file(
             [heif.overlay(900, (64, 64)), heif.coded("HEIF", (1024, 1024))]
@@ -275,6 +315,17 @@ def odd() -> dict[str, bytes]:
         "HEIC of 1,200,000 boxes behind": heif.file([small]) + heif.box(b"free") * 1_200_000,
         "AVIF of 1,200,000 boxes behind": nowhere + heif.box(b"free") * 1_200_000,
         "WebP of 1,200,000 chunks": riff_chunks(1_200_000),
+        "BMP of nothing but jumps": bmp(7_000, 7_000, b"\0\2\xff\0" * 25_000 + b"\0\1"),
+        "BMP of rows of one pixel": bmp(1, 65_535, b"\1\1\0\0" * 65_535 + b"\0\1"),
+        "JPEG of inks in a large profile": encode(
+            Image.new("CMYK", (64, 64)), icc_profile=profile_bomb(33)
+        ),
+        "JPEG of inks in a profile that is too large": encode(
+            Image.new("CMYK", (64, 64)), icc_profile=profile_bomb(40)
+        ),
+        "PNG of 16 MP, a little cut short": flat_png(4_000, 4_000)[:-1_000],
+        "JPEG of 16 MP without its end": encode(Image.effect_noise((4_000, 4_000), 9))[:-2],
+        "JPEG of 16 MP that ends in grey": encode(Image.new("L", (4_000, 4_000), 128)),
         "item of whole files": heif.file([picture], "AVIF", extents=many + whole_file * 60_000),
         "extents of no bytes": heif.file([picture], "AVIF", extents=many, extent_sizes=b"\0\0"),
         "very many boxes": nowhere + heif.box(b"free") * 20_000,
