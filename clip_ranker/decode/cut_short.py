@@ -3,6 +3,7 @@
 import io
 import zlib
 
+import numpy as np
 from PIL import Image, ImageChops
 
 MOST_MISSING = 0.1
@@ -11,6 +12,7 @@ END_OF_IMAGE = b"\xff\xd9"
 START_OF_SCAN = b"\xff\xda"
 BLOCK_PX = 16
 """A JPEG file is decoded in blocks of so many rows and columns at most."""
+READ_IN_PART = ("JPEG", "MPO", "PNG", "GIF", "BMP")
 GREY: dict[str, object] = {"RGB": (128, 128, 128), "L": 128}
 LEAST_BITS = 3
 """Of 64 pixels of one colour: two each for brightness, less for what is stored at half the size."""
@@ -119,3 +121,10 @@ def png_missing(file: bytes) -> float:
     except zlib.error:
         pass
     return 1 - count / expected
+
+
+def rows_missing(picture: Image.Image) -> float:
+    """Part of the rows of a GIF or BMP picture in which nothing was drawn, 0 to 1."""
+    rows = np.asarray(picture).reshape(picture.height, -1)
+    blank = picture.info.get("transparency", 0)
+    return float((rows == blank).all(axis=1).mean())

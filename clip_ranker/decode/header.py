@@ -33,6 +33,7 @@ MAX_READS = 50_000
 """Of a file by Pillow's parsers, which are Python: each segment, chunk or fill byte takes one to
 three. Honest files take some hundreds; a file of 10 MB can hold millions, for seconds of work."""
 ISPE = re.compile(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", re.DOTALL)
+NCLX = re.compile(rb"colrnclx\0(.)\0(.)", re.DOTALL)
 
 
 class Stream(io.BytesIO):
@@ -80,7 +81,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Opened:
     # Pillow calls some JPEG files MPO.
     if data.startswith(JPEG_START) and data.count(cut_short.START_OF_SCAN) > MAX_SCANS:
         raise NotAnImageError("a file of so many scans is made to keep us busy")
-    return Opened(image, data, _profile(image), image.size)
+    return Opened(image, data, _profile(image, data), image.size)
 
 
 def open_file(stream: Stream, max_pixels: int) -> Image.Image:
@@ -139,10 +140,11 @@ def _boxed_sizes(data: bytes) -> Iterator[tuple[int, int]]:
             yield int.from_bytes(found[1]), int.from_bytes(found[2])
 
 
-def _profile(image: Image.Image) -> bytes | None:
-    """ICC profile of a file, or of the code points that HEIC has in its place."""
+def _profile(image: Image.Image, data: bytes) -> bytes | None:
+    """ICC profile of a file, or of the code points that HEIC and AVIF may have in its place."""
     profile: bytes | None = image.info.get("icc_profile")
-    codes = image.info.get("nclx_profile", {})
-    if profile is None and codes.get("color_primaries", 1) != 1:
+    if profile is None and (codes := image.info.get("nclx_profile")):
         return icc.of_codes(codes["color_primaries"], codes["transfer_characteristics"])
+    if profile is None and image.format == "AVIF" and (found := NCLX.search(data)):
+        return icc.of_codes(found[1][0], found[2][0])
     return profile

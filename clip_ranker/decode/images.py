@@ -1,7 +1,7 @@
 """A picture file's bytes to upright sRGB."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
@@ -83,19 +83,20 @@ def _decoded(opened: Opened) -> Image.Image:
             if cut_short.ends_in_grey(image):
                 missing = cut_short.jpeg_missing(image, opened.file, ended=True)
         except OSError:  # cut short, perhaps by a little
-            image.close()
-            if kind == "PNG":
-                missing = cut_short.png_missing(opened.file)
-                image = open_file(Stream(opened.file), image.width * image.height)
-                with _lenient():
-                    image.load()
-            elif opened.file.startswith(JPEG_START):
-                file = cut_short.with_end(opened.file)
-                image = open_file(Stream(file), image.width * image.height)
-                image.load()
-                missing = cut_short.jpeg_missing(image, file, ended=False)
-            else:
+            if kind not in cut_short.READ_IN_PART:
                 raise
+            image.close()
+            jpeg = opened.file.startswith(JPEG_START)
+            file = cut_short.with_end(opened.file) if jpeg else opened.file
+            image = open_file(Stream(file), image.width * image.height)
+            with nullcontext() if jpeg else _lenient():
+                image.load()
+            if jpeg:
+                missing = cut_short.jpeg_missing(image, file, ended=False)
+            elif kind == "PNG":
+                missing = cut_short.png_missing(file)
+            else:
+                missing = cut_short.rows_missing(image)
     except (MemoryError, NotAnImageError):
         raise
     except Exception as error:  # Pillow's decoders raise most of what Python has
@@ -133,6 +134,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I"):  # I;16 and kin: convert() would clip at 255, not scale
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
+        return image.convert("RGB")  # programs that know of no alpha leave zeros there
     if not image.has_transparency_data:
         return image.convert("RGB")
     # By bands: whole copies of a large picture would be the most memory this service takes.

@@ -15,8 +15,8 @@ from tests.decode import profiles
 from tests.hostile.files import png_chunk
 from tests.photos import encode, picture
 
-CAT = picture("cat").resize((150, 100))
-PIXELS = np.asarray(CAT)
+PIXELS = np.asarray(picture("cat").resize((150, 100)))
+CAT = Image.fromarray(PIXELS)  # without the profile of its file
 GREY = np.asarray(CAT.convert("L"))
 EXIF_6 = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
 XMP_6 = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
@@ -203,6 +203,16 @@ def spaces() -> dict[str, Case]:
         cases[f"PNG of 16 bits in {name}"] = Case(file, PIXELS, within)
     adobe = profiles.rgb(profiles.ADOBE, 2.2)
     cases["HEIC in Adobe RGB"] = Case(lambda: heif(adobe), PIXELS, 3)
+    other = profiles.linear(PIXELS) @ profiles.SRGB.T @ np.linalg.inv(profiles.P3).T
+    wide = profiles.levels(other).round()
+    coded = encode(image(wide), "AVIF", quality=95)
+    codes = b"colrnclx\0\1\0\x0d"
+    assert codes in coded
+    coded = coded.replace(codes, b"colrnclx\0\x0c\0\x0d")
+    cases["AVIF of P3 by its codes"] = Case(lambda: coded, PIXELS, 2.5)
+    cases["HEIC of P3 by its codes"] = Case(
+        lambda: encode(image(wide), "HEIF", quality=95, color_primaries=12), PIXELS, 2.5
+    )
     other = image(profiles.stored(PIXELS, profiles.ADOBE, 2.2))
     few = other.quantize(200)
     cases["PNG of a palette in Adobe RGB"] = Case(
@@ -232,11 +242,8 @@ def numbers() -> dict[str, Case]:
     other = profiles.stored(PIXELS, profiles.ADOBE, 2.2)
     light = profiles.stored(PIXELS, profiles.SRGB, 1)
     p3 = profiles.levels(
-        linear_p3 := np.clip(
-            profiles.linear(PIXELS) @ profiles.SRGB.T @ np.linalg.inv(profiles.P3).T, 0, 1
-        )
-    )
-    assert linear_p3.shape == PIXELS.shape
+        profiles.linear(PIXELS) @ profiles.SRGB.T @ np.linalg.inv(profiles.P3).T
+    ).round()
     table = np.asarray(image(light).quantize(200).convert("RGB"))
     seen = profiles.levels(table / 255)
     few = image(light).quantize(200)
@@ -367,6 +374,11 @@ def damaged() -> dict[str, Case]:
         "PNG with damaged transparency": Case(
             lambda: png(PIXELS, broken(png_chunk(b"tRNS", bytes(6)))), PIXELS, 0
         ),
+        "GIF without its last rows": Case(lambda: cut(encode(PALETTE, "GIF"), 0.95), SEEN, 12),
+        "GIF, interlaced, without its last rows": Case(
+            lambda: cut(encode(PALETTE, "GIF", interlace=1), 0.95), SEEN, 12
+        ),
+        "BMP without its last rows": Case(lambda: cut(encode(CAT, "BMP"), 0.95), PIXELS, 12),
         "GIF without an end": Case(lambda: encode(PALETTE, "GIF")[:-1], SEEN, 0),
     }
     return cases
@@ -438,6 +450,9 @@ def bitmaps() -> dict[str, Case]:
         "BMP of 24 bits, top down": Case(lambda: bmp(whole_rows, 24, top_down=True), PIXELS, 0),
         "BMP of 32 bits": Case(lambda: bmp(wide, 32), PIXELS, 0),
         "BMP of 32 bits with alpha": Case(lambda: encode(CAT.convert("RGBA"), "BMP"), PIXELS, 0),
+        "BMP of 32 bits with alpha of zeros": Case(
+            lambda: encode(Image.fromarray(np.dstack([PIXELS, GREY * 0])), "BMP"), PIXELS, 0
+        ),
         "BMP of run lengths": Case(lambda: bmp(run_lengths(), 8, packing=1), greys, 0),
     }
 
@@ -507,8 +522,12 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "zip": (b"PK\3\4" + bytes(100), "zip"),
         "page": (b"\n<!DOCTYPE html><title>a</title><svg/>", "web page"),
         "page in XML": (b'<?xml version="1.0"?><html/>', "web page"),
-        "BMP, cut short": (cut(encode(cat, "BMP"), 0.8), "cut short"),
-        "GIF, cut short": (cut(encode(PALETTE, "GIF"), 0.8), "cut short"),
+        "BMP, cut short": (cut(encode(cat, "BMP"), 0.8), "a tenth"),
+        "GIF, cut short": (cut(encode(PALETTE, "GIF"), 0.8), "a tenth"),
+        "GIF, interlaced, cut short": (cut(encode(PALETTE, "GIF", interlace=1), 0.8), "a tenth"),
+        "WebP, cut short": (cut(encode(cat, "WEBP"), 0.98), "damaged"),
+        "AVIF, cut short": (cut(encode(cat, "AVIF"), 0.98), "damaged"),
+        "HEIC, cut short": (cut(encode(cat, "HEIF"), 0.98), "damaged"),
         "PNG, interlaced, cut short": (cut(png(PIXELS, interlaced=True), 0.85), "a tenth"),
         "PNG, cut short": (cut(encode(cat, "PNG"), 0.85), "a tenth"),
     }
