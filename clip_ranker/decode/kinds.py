@@ -12,6 +12,7 @@ KINDS = {
     "a zip file": (b"PK\3\4",),
     "a gzip file": (b"\x1f\x8b",),
 }
+"""What else comes under the name of a picture."""
 PICTURE_BRANDS = (b"avi", b"mif", b"msf", b"hei", b"hev")
 PAGES = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title")
 READ = {
@@ -19,7 +20,6 @@ READ = {
     "PNG": (b"\x89PNG",),
     "GIF": (b"GIF8",),
     "BMP": (b"BM",),
-    "WebP": (b"RIFF",),
 }
 
 
@@ -39,6 +39,8 @@ def name(data: bytes) -> str:
         return "SVG"
     if b"%pdf-" in text[:1024]:
         return "PDF"
+    if data.startswith(b"RIFF"):
+        return "WebP, but damaged" if data[8:12] == b"WEBP" else "AVI, or a sound"
     for kind, starts in READ.items():
         if data.startswith(starts):
             return f"{kind}, but damaged"

@@ -519,6 +519,7 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "PDF": (b"%PDF-1.7\n", "PDF"),
         "ICO": (encode(cat.resize((32, 32)), "ICO"), "ICO"),
         "cursor": (b"\0\0\2\0" + bytes(100), "ICO"),
+        "AVI": (b"RIFF\0\0\0\0AVI LIST", "AVI"),
         "zip": (b"PK\3\4" + bytes(100), "zip"),
         "page": (b"\n<!DOCTYPE html><title>a</title><svg/>", "web page"),
         "page in XML": (b'<?xml version="1.0"?><html/>', "web page"),
