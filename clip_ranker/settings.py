@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     max_redirects: int = Field(3, ge=0, le=10)
     """redirects followed in one download"""
     max_download_bytes: int = Field(10_000_000, ge=1)
-    """body of one download"""
+    """one download, or the photo in a request"""
     max_downloads: int = Field(64, ge=1, le=1000)
     """downloads at once in the whole process"""
     max_downloads_per_host: int = Field(0, ge=0, le=1000)

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image
 
+from clip_ranker.decode.colours import ToSrgb
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 ELONGATED = 8
@@ -25,26 +26,30 @@ def fit(image: Image.Image, longest_px: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
-def to_pixels(image: Image.Image, preprocess: Preprocess) -> Pixels:
+def to_pixels(image: Image.Image, preprocess: Preprocess, to_srgb: ToSrgb | None = None) -> Pixels:
     """The model's own resize, crop or pad.
 
     Args:
-        image: RGB, of any size.
+        image: of any size; RGB, or what ``to_srgb`` takes.
         preprocess: of the model.
+        to_srgb: of a picture in other colours; comes last, when there are fewest pixels.
 
     Returns:
         uint8 of shape (height, width, 3).
     """
     want = (preprocess.width, preprocess.height)
     resample = Image.Resampling[preprocess.interpolation.upper()]
-    if preprocess.resize_mode == "squash":
-        return np.array(image if image.size == want else image.resize(want, resample))
-    resized = _keep_ratio(image.size, want, preprocess.resize_mode)
+    resized = want
+    if preprocess.resize_mode != "squash":
+        resized = _keep_ratio(image.size, want, preprocess.resize_mode)
     if preprocess.resize_mode == "shortest" and max(resized) > ELONGATED * max(want):
-        return np.array(_resize_and_crop(image, resized, want, resample))
-    if resized != image.size:
+        image = _resize_and_crop(image, resized, want, resample)
+    elif resized != image.size:
         image = image.resize(resized, resample)
-    return np.array(_center(image, want, preprocess.fill))
+    image = _crop(image, want)
+    if to_srgb is not None:
+        image = to_srgb(image)
+    return np.array(_pad(image, want, preprocess.fill))
 
 
 def _keep_ratio(
@@ -61,16 +66,20 @@ def _keep_ratio(
     return width, height
 
 
-def _center(image: Image.Image, want: tuple[int, int], fill: int) -> Image.Image:
-    """Cuts or pads each side to the centre; half pixels round to even, as Python does."""
-    width, height = image.size
-    if width < want[0] or height < want[1]:
-        grown = (max(width, want[0]), max(height, want[1]))
-        padded = Image.new("RGB", grown, (fill, fill, fill))
-        padded.paste(image, ((grown[0] - width) // 2, (grown[1] - height) // 2))
-        image, (width, height) = padded, grown
-    left, top = round((width - want[0]) / 2), round((height - want[1]) / 2)
-    return image.crop((left, top, left + want[0], top + want[1]))
+def _crop(image: Image.Image, want: tuple[int, int]) -> Image.Image:
+    """Cuts longer sides to the centre; half pixels round to even, as Python does."""
+    width, height = (min(side, most) for side, most in zip(image.size, want, strict=True))
+    left, top = round((image.width - width) / 2), round((image.height - height) / 2)
+    return image.crop((left, top, left + width, top + height))
+
+
+def _pad(image: Image.Image, want: tuple[int, int], fill: int) -> Image.Image:
+    """Puts shorter sides into the centre."""
+    if image.size == want:
+        return image
+    padded = Image.new("RGB", want, (fill, fill, fill))
+    padded.paste(image, ((want[0] - image.width) // 2, (want[1] - image.height) // 2))
+    return padded
 
 
 def _resize_and_crop(

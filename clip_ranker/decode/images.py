@@ -1,120 +1,131 @@
-"""A picture file's bytes to upright RGB."""
+"""A picture file's bytes to upright sRGB."""
 
-import io
-import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import NamedTuple
 
 import numpy as np
-import pillow_heif
+from PIL import ExifTags, Image, ImageFile
 
-# These alone: looking for a format would load all forty that Pillow knows.
-from PIL import AvifImagePlugin, Image, ImageOps, WebPImagePlugin  # noqa: F401
+from clip_ranker.decode import cut_short
+from clip_ranker.decode.colours import ToSrgb, to_srgb
+from clip_ranker.decode.header import JPEG_START, Opened, Stream, open_file, read_header
+from clip_ranker.errors import NotAnImageError
 
-from clip_ranker.errors import NotAnImageError, TooLargeError
-
-pillow_heif.register_heif_opener(
-    decode_threads=2, thumbnails=False, depth_images=False, aux_images=False
-)
-# The limit is ours (``max_pixels``), lower, and checked before a pixel is decoded.
-Image.MAX_IMAGE_PIXELS = None
-warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which are the norm here
-
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF")
-JPEG_START = b"\xff\xd8"
-START_OF_SCAN = b"\xff\xda"
-MAX_SCANS = 64
-"""Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
-the whole picture."""
-MAX_SIDE_PX = 65_535
-"""As JPEG has it; other formats can claim a line of 50 megapixels."""
+RECIPE = 2
+"""Raised when the pixels of any file change: it goes into the keys of embeddings."""
 BAND_PX = 256
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture of that EXIF orientation upright."""
+
+
+class Picture(NamedTuple):
+    """Upright; RGB, or CMYK where a profile makes sRGB of it. ``to_srgb`` is None for sRGB."""
+
+    image: Image.Image
+    to_srgb: ToSrgb | None
 
 
 def decode(data: bytes, *, max_pixels: int) -> Image.Image:
-    """Decodes the first frame, turns it upright and makes it RGB.
+    """Decodes the first frame, turns it upright and makes it sRGB.
 
     Raises:
         NotAnImageError: the bytes are no supported or no whole picture.
         TooLargeError: the header claims more than ``max_pixels``; nothing was decoded.
         MemoryError: there is not enough.
     """
-    return load(read_header(data, max_pixels=max_pixels))
+    image, convert = load(read_header(data, max_pixels=max_pixels))
+    return convert(image) if convert else image
 
 
-def read_header(data: bytes, *, max_pixels: int) -> Image.Image:
-    """Opens a file; decodes nothing. Raises as ``decode``."""
-    if not data:
-        raise NotAnImageError("the file is empty")
-    if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
-        _check(_webp_size(data), max_pixels)  # opening it takes 8 bytes a pixel already
+def load(opened: Opened) -> Picture:
+    """Decodes an opened file and turns it upright. Raises as ``decode``."""
+    image, canvas = opened.image, opened.canvas
+    box = (*opened.place, opened.place[0] + image.width, opened.place[1] + image.height)
+    if image.format == "GIF" and isinstance(image, ImageFile.ImageFile):
+        box = image.tile[0].extents or box
+    image = _decoded(opened)
+    turn = TURNS.get(_orientation(image))
+    convert = to_srgb(opened.profile, image.mode)
+    if image.mode != "CMYK" or convert is None:
+        image = _instead(image, _to_rgb(image))
+    if box != (0, 0, *canvas):
+        white = Image.new("RGB", canvas, "white")
+        white.paste(image if image.size != canvas else image.crop(box), box[:2])
+        image = _instead(image, white)
+    if turn is not None:
+        image = _instead(image, image.transpose(turn))
+    return Picture(image, convert)
+
+
+def _instead(old: Image.Image, new: Image.Image) -> Image.Image:
+    """The new one; the old one is closed, as the caller still holds it and it may be 200 MB."""
+    if new is not old:
+        old.close()
+    return new
+
+
+def _decoded(opened: Opened) -> Image.Image:
+    """The first frame, if nearly all of it is there."""
+    image, kind = opened.image, opened.image.format
+    missing = 0.0
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except MemoryError:
+        try:
+            image.load()
+            if cut_short.ends_in_grey(image):
+                missing = cut_short.jpeg_missing(image, opened.file, ended=True)
+        except OSError:  # cut short, perhaps by a little
+            if kind not in cut_short.READ_IN_PART:
+                raise
+            image.close()
+            jpeg = opened.file.startswith(JPEG_START)
+            file = cut_short.with_end(opened.file) if jpeg else opened.file
+            image = open_file(Stream(file), image.width * image.height)
+            with nullcontext() if jpeg else _lenient():
+                image.load()
+            if jpeg:
+                missing = cut_short.jpeg_missing(image, file, ended=False)
+            elif kind == "PNG":
+                missing = cut_short.png_missing(file)
+            else:
+                missing = cut_short.rows_missing(image)
+    except (MemoryError, NotAnImageError):
         raise
-    except Exception as error:  # Pillow's parsers raise most of what Python has on hostile bytes
-        raise NotAnImageError(_what_is_it(data)) from error
-    _check(image.size, max_pixels)
-    # Pillow calls some JPEG files MPO.
-    if data.startswith(JPEG_START) and data.count(START_OF_SCAN) > MAX_SCANS:
-        raise NotAnImageError("a file of so many scans is made to keep us busy")
+    except Exception as error:  # Pillow's decoders raise most of what Python has
+        raise NotAnImageError(f"the {kind} file is damaged or cut short") from error
+    if missing > cut_short.MOST_MISSING:
+        raise NotAnImageError(f"of the {kind} file's picture more than a tenth is missing")
     return image
 
 
-def _check(size: tuple[int, int], max_pixels: int) -> None:
-    width, height = size
-    if width * height > max_pixels:
-        raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
-    if max(size) > MAX_SIDE_PX:
-        raise TooLargeError(f"{width}x{height} pixels, the limit is {MAX_SIDE_PX} a side")
-
-
-def _webp_size(data: bytes) -> tuple[int, int]:
-    """As the first chunk has it (RFC 9649, sections 2.5 to 2.7); 0x0 of what is none."""
-
-    def number(start: int, end: int) -> int:
-        return int.from_bytes(data[start:end], "little")
-
-    match data[12:16]:
-        case b"VP8X":
-            return number(24, 27) + 1, number(27, 30) + 1
-        case b"VP8L":
-            return (number(21, 25) & 0x3FFF) + 1, (number(21, 25) >> 14 & 0x3FFF) + 1
-        case b"VP8 ":
-            return number(26, 28) & 0x3FFF, number(28, 30) & 0x3FFF
-    return 0, 0
-
-
-def _what_is_it(data: bytes) -> str:
-    start = data[:512].lstrip().lower()
-    found = "something else, or damaged"
-    if b"<svg" in start:
-        found = "SVG"
-    elif start.startswith((b"<!doctype", b"<html", b"<head", b"<body")):
-        found = "a web page"
-    elif start.startswith(b"gif8"):
-        found = "GIF"
-    elif start.startswith(b"%pdf"):
-        found = "PDF"
-    return f"not a JPEG, PNG, WebP, HEIC or AVIF picture: this is {found}"
-
-
-def load(image: Image.Image) -> Image.Image:
-    """Decodes an opened file, turns it upright and makes it RGB. Raises as ``decode``."""
+@contextmanager
+def _lenient() -> Iterator[None]:
+    """Has Pillow decode what there is. For all threads, so nowhere but in a process for it."""
+    ImageFile.LOAD_TRUNCATED_IMAGES = True
     try:
-        image.load()
-    except MemoryError:
-        raise
-    except Exception as error:
-        raise NotAnImageError(f"the {image.format} file is damaged or cut short") from error
+        yield
+    finally:
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
+
+
+def _orientation(image: Image.Image) -> int:
+    """By EXIF alone: ``getexif`` would take XMP's, which browsers do not."""
+    exif = Image.Exif()
     try:
-        ImageOps.exif_transpose(image, in_place=True)
+        exif.load(image.info.get("exif") or b"")
+        return int(exif.get(ExifTags.Base.Orientation, 1))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001 the picture is fine, only its EXIF block is not
-        pass
-    rgb = _to_rgb(image)
-    if rgb is not image:
-        image.close()  # the caller still holds it, and it may be 200 MB
-    return rgb
+        return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -123,6 +134,8 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         return image
     if image.mode.startswith("I"):  # I;16 and kin: convert() would clip at 255, not scale
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox():
+        return image.convert("RGB")  # programs that know of no alpha leave zeros there
     if not image.has_transparency_data:
         return image.convert("RGB")
     # By bands: whole copies of a large picture would be the most memory this service takes.

@@ -11,7 +11,7 @@ from clip_ranker import examples, metrics, processors
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher, Embed
-from clip_ranker.errors import CandidateError, EmbedFailedError, TimedOutError
+from clip_ranker.errors import CandidateError, EmbedFailedError, TimedOutError, TooLargeError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.cache import EmbeddingCache
@@ -52,6 +52,7 @@ class Pictures:
             decoders=decoders,
             max_batch_size=settings.max_batch_size,
         )
+        self._max_bytes = settings.max_download_bytes
         self._fetcher = Fetcher(settings)
         self._decoder = Decoder(
             model.preprocess, processes=decoders, max_pixels=settings.max_pixels
@@ -84,7 +85,13 @@ class Pictures:
         return Source(key, self._fetcher.check(url), image_resize_px)
 
     async def source_of_bytes(self, data: bytes, image_resize_px: int) -> Source:
-        """What a picture file stands for."""
+        """What a picture file stands for.
+
+        Raises:
+            TooLargeError: no download may have as many bytes.
+        """
+        if len(data) > self._max_bytes:
+            raise TooLargeError(f"{len(data)} bytes, the limit is {self._max_bytes}")
         key = await asyncio.to_thread(self._keys.of_bytes, data, image_resize_px)
         return Source(key, data, image_resize_px)
 

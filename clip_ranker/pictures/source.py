@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from clip_ranker.decode.images import RECIPE
 from clip_ranker.download.url_policy import host_of
 from clip_ranker.models.store import StoredModel
 
@@ -42,11 +43,11 @@ class Keys:
     """Makes keys of embeddings.
 
     Args:
-        model: its name, weights and preprocessing go into every key.
+        model: its name, weights and preprocessing go into every key, and how files are decoded.
     """
 
     def __init__(self, model: StoredModel) -> None:
-        self._model = repr((model.name, model.digest, model.preprocess)).encode()
+        self._model = repr((model.name, model.digest, model.preprocess, RECIPE)).encode()
 
     def of_url(self, url: str, image_resize_px: int) -> str:
         """Key of the picture behind a URL."""

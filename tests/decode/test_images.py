@@ -9,7 +9,6 @@ from PIL import Image
 
 from clip_ranker.decode import images
 from clip_ranker.errors import NotAnImageError, TooLargeError
-from tests.hostile import files
 from tests.photos import encode, picture
 
 MAX_PIXELS = 50_000_000
@@ -150,8 +149,7 @@ def test_a_file_cut_short_is_no_image(kind: str, tenths: int) -> None:
         (b"<!DOCTYPE html><title>404</title>", "web page"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b"%PDF-1.7\n", "PDF"),
-        (encode(Image.new("RGB", (4, 4)), "GIF"), "GIF"),
-        (encode(Image.new("RGB", (4, 4)), "TIFF"), "something else"),
+        (encode(Image.new("RGB", (4, 4)), "TIFF"), "TIFF"),
         (b"\x00" * 100, "something else"),
     ],
 )
@@ -179,17 +177,10 @@ def test_the_size_of_a_webp_file_is_checked_before_it_is_opened(
         images.decode(start, max_pixels=60_000)
 
 
-@pytest.mark.parametrize("kind", ["PNG", "HEIF"])
-def test_a_side_is_as_long_as_jpeg_has_it_at_most(kind: str) -> None:
-    file = files.png(65536, 1) if kind == "PNG" else files.claims(kind, (64, 64), (65536, 1))
-    with pytest.raises(TooLargeError, match="a side"):
-        images.decode(file, max_pixels=MAX_PIXELS)
-
-
 @given(st.data())
 @settings(max_examples=150, deadline=None)
 def test_mutated_files_fail_in_the_documented_way_or_decode(data: st.DataObject) -> None:
-    kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "AVIF", "HEIF"]))
+    kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP"]))
     file = bytearray(encode(picture("cat").resize((60, 40)), kind))
     for _ in range(data.draw(st.integers(1, 8))):
         file[data.draw(st.integers(0, len(file) - 1))] = data.draw(st.integers(0, 255))

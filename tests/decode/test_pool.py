@@ -24,6 +24,7 @@ from clip_ranker.errors import (
     TooLargeError,
 )
 from clip_ranker.models.preprocess import Pixels, Preprocess
+from tests.decode import profiles
 from tests.decode.workers import workers
 from tests.hostile import files, heif
 from tests.photos import PHOTOS, encode, picture
@@ -51,13 +52,23 @@ def decode(decoder: Decoder, data: bytes) -> Pixels:
     return asyncio.run(decoder(data, 768))
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP"])
 def test_pixels_are_those_of_decoding_here(decoder: Decoder, kind: str) -> None:
     file = encode(picture("cat"), kind)
     here = to_pixels(fit(images.decode(file, max_pixels=10**6), 768), CLIP)
     there = decode(decoder, file)
     assert there.dtype == np.uint8
     assert (there == here).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_pixels_are_in_the_colours_of_the_profile(decoder: Decoder, kind: str) -> None:
+    cat, swapped = picture("cat"), profiles.SRGB[:, ::-1]
+    stored = Image.fromarray(profiles.stored(np.asarray(cat), swapped, 2.2).astype(np.uint8))
+    file = encode(stored, kind, quality=95, icc_profile=profiles.rgb(swapped, 2.2))
+    right = to_pixels(fit(cat, 768), CLIP).astype(int)
+    assert np.abs(decode(decoder, file) - right).mean() < 2
+    assert np.abs(to_pixels(fit(stored, 768), CLIP) - right).mean() > 5
 
 
 def test_a_picture_that_breaks_its_process_fails_alone(decoder: Decoder) -> None:

@@ -4,12 +4,16 @@ import asyncio
 import io
 import re
 import sys
-from collections.abc import Iterator
+from collections import ChainMap
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pillow_heif
+import psutil
 import pytest
 from PIL import Image
 
@@ -19,7 +23,9 @@ from clip_ranker.errors import CandidateError, NotAnImageError, TooLargeError
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from tests.decode.workers import workers
 from tests.hostile import files, heif
-from tests.photos import encode
+from tests.image_server import ImageServer
+from tests.photos import PHOTOS, encode
+from tests.running import Service
 
 CLIP = Preprocess(224, 224, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -57,6 +63,42 @@ def test_what_is_too_large(decoder: Decoder, name: str) -> None:
         decode(decoder, data)
 
 
+@pytest.mark.parametrize("name", files.crumbled())
+def test_a_file_of_very_many_parts_is_refused_for_that(decoder: Decoder, name: str) -> None:
+    with pytest.raises(NotAnImageError, match="so many parts"):
+        decode(decoder, files.crumbled()[name])
+
+
+@pytest.mark.parametrize("name", [name for name in files.odd() if "1,200,000" in name])
+def test_parts_that_are_not_read_one_by_one_take_no_time(decoder: Decoder, name: str) -> None:
+    decode(decoder, PHOTOS["cat"])
+    before = workers()
+    assert decode(decoder, files.odd()[name]).shape == (224, 224, 3)
+    assert workers() == before  # by its limit of time the process would have ended
+
+
+@pytest.mark.parametrize("size", [(1, 65_535), (65_535, 1), (65_535, 700), (700, 65_535)])
+@pytest.mark.parametrize("resize", [224, 2048])
+@pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory elsewhere")
+def test_the_longest_pictures_are_resized_within_the_limits(
+    size: tuple[int, int], resize: int
+) -> None:
+    others = workers()
+    decoder = Decoder(CLIP, processes=1, max_pixels=files.CAP_PX)
+    try:
+        data = files.flat_png(*size)
+        assert asyncio.run(decoder(data, resize)).shape == (224, 224, 3)
+        (process,) = set(workers()) - set(others)
+        assert peak_bytes(process) < worker.BASE_BYTES + 6 * size[0] * size[1]
+    finally:
+        asyncio.run(decoder.close())
+
+
+def peak_bytes(process: psutil.Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024
+
+
 @pytest.mark.parametrize("name", files.odd())
 def test_what_nobody_writes_is_a_picture_or_fails(decoder: Decoder, name: str) -> None:
     try:
@@ -69,13 +111,13 @@ def test_what_nobody_writes_is_a_picture_or_fails(decoder: Decoder, name: str) -
 @pytest.mark.skipif(sys.platform != "linux", reason="no limit of memory elsewhere")
 def test_none_of_them_takes_more_memory_than_a_process_has(decoder: Decoder) -> None:
     most = worker.BASE_BYTES + worker.BYTES_PER_PIXEL * files.CAP_PX // worker.LARGE_PART
-    for name, data in {**files.too_large(), **files.damaged(), **files.odd()}.items():
+    hostile = (files.too_large(), files.damaged(), files.crumbled(), files.odd())
+    for name, data in ChainMap(*hostile).items():
         with suppress(CandidateError):
             decode(decoder, data)
         for process in workers():
             with suppress(FileNotFoundError, TypeError):  # it has ended
-                status = Path(f"/proc/{process.pid}/status").read_text()
-                assert int(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024 < most, name
+                assert peak_bytes(process) < most, name
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "AVIF"])
@@ -159,3 +201,30 @@ def test_a_scan_more_or_less_is_no_bomb() -> None:
 
 def test_the_smallest_picture_is_one() -> None:
     assert images.decode(encode(Image.new("RGB", (1, 1)), "PNG"), max_pixels=1).size == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["endless", "long"])
+def test_health_is_answered_while_four_hostile_files_are_worked_on(
+    serve: Callable[..., Service], images: ImageServer, name: str
+) -> None:
+    service = serve()
+    file = files.endless_heic() if name == "endless" else files.flat_png(700, 65_535)
+    urls = [images.put(f"/{name}/{number}", file + bytes(number)) for number in range(4)]
+    answered = 0
+    with ThreadPoolExecutor() as pool:
+        ranking = pool.submit(service.ranked, query=PHOTOS["cat"], candidates=urls)
+        while not ranking.done():
+            assert service.client.get("/healthz").text == "ok"
+            answered += not ranking.done()
+    done = ranking.result()["meta"]
+    assert done["failed" if name == "endless" else "succeeded"] == 4
+    assert answered > 20  # the four take seconds of two processors together
+
+
+def test_the_photo_has_the_limit_of_a_download(service: Service) -> None:
+    response = service.rank(query=PHOTOS["cat"].ljust(10_000_001, b"\0"), candidates=[])
+    assert response.status_code == httpx.codes.BAD_REQUEST
+    (fault,) = response.json()["detail"]
+    assert (fault["field"], fault["reason"]) == ("query_image_base64", "too_large")
+    assert "10000001 bytes, the limit is 10000000" in response.json()["error"]
+    assert service.rank(query=PHOTOS["cat"].ljust(10_000_000, b"\0"), candidates=[]).is_success

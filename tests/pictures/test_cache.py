@@ -81,7 +81,9 @@ def test_no_cache_at_all_remembers_nothing() -> None:
     asyncio.run(cache.flush())
 
 
-def test_keys_differ_by_everything_that_changes_the_embedding() -> None:
+def test_keys_differ_by_everything_that_changes_the_embedding(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     other_pixels = dataclasses.replace(MODEL.preprocess, interpolation="bilinear")
     models = [
         MODEL,
@@ -101,6 +103,8 @@ def test_keys_differ_by_everything_that_changes_the_embedding() -> None:
     ]
     assert len(set(keys)) == len(keys)
     assert Keys(MODEL).of_url("http://a/", 500) == keys[0]
+    monkeypatch.setattr("clip_ranker.pictures.source.RECIPE", 0)
+    assert Keys(MODEL).of_url("http://a/", 500) not in keys
 
 
 def test_the_second_request_downloads_and_embeds_nothing(

@@ -17,7 +17,7 @@ export interface Candidate {
 
 /** A photo, as base64 or as a URL (base64 wins), and the listings to put in order. */
 export interface RankRequest {
-  /** JPEG, PNG, WebP, HEIC or AVIF as base64; a `data:` prefix is fine. */
+  /** JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP as base64; a `data:` prefix is fine. */
   query_image_base64?: string | null;
   query_image_url?: string | null;
   candidates: Candidate[];

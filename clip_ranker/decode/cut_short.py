@@ -1,0 +1,130 @@
+"""How much of a picture is missing where its file ends too early."""
+
+import io
+import zlib
+
+import numpy as np
+from PIL import Image, ImageChops
+
+MOST_MISSING = 0.1
+"""Of the picture; less is shown by browsers, too, and changes little."""
+END_OF_IMAGE = b"\xff\xd9"
+START_OF_SCAN = b"\xff\xda"
+BLOCK_PX = 16
+"""A JPEG file is decoded in blocks of so many rows and columns at most."""
+READ_IN_PART = ("JPEG", "MPO", "PNG", "GIF", "BMP")
+GREY: dict[str, object] = {"RGB": (128, 128, 128), "L": 128}
+LEAST_BITS = 3
+"""Of 64 pixels of one colour: two each for brightness, less for what is stored at half the size."""
+FEWER_BYTES = (4, 32, 256, 2048, 16_384)
+PIECE_BYTES = 4096
+"""Unpacks to 4 MB at most."""
+PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+WHOLE = ((0, 0, 1, 1),)
+ADAM7 = (
+    *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2)),
+    (0, 1, 1, 2),
+)
+"""First column and row, and steps in both, of each pass."""
+
+
+def with_end(jpeg: bytes) -> bytes:
+    """The same file with an end, for a decoder that makes grey of what is missing."""
+    return jpeg.rstrip(b"\xff") + END_OF_IMAGE
+
+
+def ends_in_grey(picture: Image.Image) -> bool:
+    """Whether a JPEG file's picture may end early although the file has an end."""
+    if picture.format not in ("JPEG", "MPO") or picture.mode not in GREY:
+        return False
+    width, height = picture.size
+    corners = {picture.getpixel((x, height - 1)) for x in (0, width - 1)}
+    return corners == {GREY[picture.mode]}
+
+
+def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
+    """Part that is missing, 0 to 1: of the picture, or of the file where it has many scans.
+
+    What is missing is grey. Where it begins a file of a few bytes less looks different; grey that
+    was there takes bytes, too.
+
+    Args:
+        picture: decoded from the file.
+        file: with an end.
+        ended: it had one of its own.
+    """
+    stream = io.BytesIO(file)
+    Image.open(stream, formats=("JPEG",))  # up to the first scan
+    first = file.rfind(START_OF_SCAN, 0, stream.tell())
+    bare = file[: file.index(END_OF_IMAGE, first)]
+    last = bare.rfind(START_OF_SCAN)
+    if not _all_scans_begun(bare, first, len(picture.getbands())):
+        return 1.0
+    if ended and last != first:  # each scan began: it is blurred at worst
+        return 0.0
+    for fewer in FEWER_BYTES:
+        if len(bare) - fewer < last + BLOCK_PX:
+            break
+        shorter = Image.open(io.BytesIO(bare[:-fewer] + END_OF_IMAGE), formats=("JPEG",))
+        shorter.load()
+        if end := _last_difference(picture, shorter):
+            right, top, bottom = end
+            there_px = picture.width * top + right * (bottom - top)
+            missing_px = picture.width * picture.height - there_px
+            if 8 * fewer > LEAST_BITS * missing_px / 64:
+                return 0.0
+            if last == first:
+                return missing_px / (picture.width * picture.height)
+            missing_bytes = (len(bare) - last) * missing_px / there_px
+            return missing_bytes / (len(bare) + missing_bytes)
+    return 1.0
+
+
+def _all_scans_begun(file: bytes, at: int, components: int) -> bool:
+    """Whether there is a last bit of each of the 64 coefficients (ITU-T T.81, B.2.3)."""
+    known = set[tuple[int, int]]()
+    while at >= 0:
+        count = file[at + 4] if at + 4 < len(file) else 0
+        ids, rest = file[at + 5 : at + 5 + 2 * count : 2], file[at + 5 + 2 * count :][:3]
+        if len(rest) == 3 and not rest[2] & 15:
+            known |= {(one, place) for one in ids for place in range(rest[0], rest[1] + 1)}
+        at = file.find(START_OF_SCAN, at + 2)
+    return len(known) >= 64 * components
+
+
+def _last_difference(one: Image.Image, other: Image.Image) -> tuple[int, int, int] | None:
+    """Right end, top and bottom of the last block that differs."""
+    width, height = one.size
+    for top in range((height - 1) // BLOCK_PX * BLOCK_PX, -1, -BLOCK_PX):
+        box = (0, top, width, min(top + BLOCK_PX, height))
+        if found := ImageChops.difference(one.crop(box), other.crop(box)).getbbox():
+            return min(width, -(-found[2] // BLOCK_PX) * BLOCK_PX), top, box[3]
+    return None
+
+
+def png_missing(file: bytes) -> float:
+    """Part of the pixels that is missing, 0 to 1, in a PNG file with one IDAT chunk."""
+    width, height = int.from_bytes(file[16:20]), int.from_bytes(file[20:24])
+    bits = file[24] * PNG_CHANNELS.get(file[25], 0)
+    expected = 0
+    for left, top, step_x, step_y in ADAM7 if file[28] else WHOLE:
+        columns, rows = -(-(width - left) // step_x), -(-(height - top) // step_y)
+        if columns > 0 and rows > 0:
+            expected += rows * (1 + (columns * bits + 7) // 8)
+    unpacker, count = zlib.decompressobj(), 0
+    try:
+        for at in range(file.index(b"IDAT") + 4, len(file) - 16, PIECE_BYTES):
+            piece = file[at : min(at + PIECE_BYTES, len(file) - 16)]
+            count += len(unpacker.decompress(piece))
+            if count >= expected:
+                return 0.0
+    except zlib.error:
+        pass
+    return 1 - count / expected
+
+
+def rows_missing(picture: Image.Image) -> float:
+    """Part of the rows of a GIF or BMP picture in which nothing was drawn, 0 to 1."""
+    rows = np.asarray(picture).reshape(picture.height, -1)
+    blank = picture.info.get("transparency", 0)
+    return float((rows == blank).all(axis=1).mean())
