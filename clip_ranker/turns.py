@@ -45,6 +45,8 @@ class Turns:
         downloads: a place is held until the picture is decoded: what waits for that takes as much
             memory as what is still coming in.
         big_bodies: held besides, likewise.
+        large: waited for before one for decoding, so that of those one at most is kept waiting by a
+            large picture.
         decoding: goes as far ahead as the next call may reach, because it shares the processor with
             the call before; but each request may have one picture ahead.
         to_embed: decoded pictures.
@@ -64,6 +66,7 @@ class Turns:
         self.big_bodies = Places(
             BIG_BODIES, self._may_hold_a_big_body, most_of_a_host=BIG_BODIES * 3 // 4
         )
+        self.large = Places(1)
         self.decoding = Places(decoders, self._may_decode)
         self.to_embed: FairQueue[ToEmbed] = FairQueue(self._may_embed)
 
@@ -89,7 +92,7 @@ class Turns:
 
     def hand_out(self) -> None:
         """Somebody has stopped waiting for a picture that holds places."""
-        for places in (self.downloads, self.big_bodies, self.decoding):
+        for places in (self.downloads, self.big_bodies, self.large, self.decoding):
             places.hand_out()
 
     def _take(self, most: int, *, background: bool) -> dict[Picture, ToEmbed]:

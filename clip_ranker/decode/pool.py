@@ -33,14 +33,16 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "2",
     "MALLOC_MMAP_THRESHOLD_": "1000000",  # above a thumbnail: what is large is given back
 }
+HANGS_S = 600
+"""Far above what the limits in the process allow."""
 OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 
 
 class Decoder:
     """Decodes pictures in processes that may die.
 
-    Waiting is first come, first served. Of pictures of more than a fourth of ``max_pixels`` one is
-    decoded at a time, which bounds the memory of all processes together.
+    Of pictures of more than a fourth of ``max_pixels``, which are large, one is decoded at a time:
+    that bounds the memory of all processes together.
 
     Args:
         preprocess: of the model.
@@ -59,22 +61,25 @@ class Decoder:
         self._threads = ThreadPoolExecutor(processes, thread_name_prefix="decode")
         self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large")
 
-    async def __call__(self, data: bytes, image_resize_px: int) -> Pixels:
-        """uint8 (height, width, 3), RGB, not yet normalised.
+    async def __call__(
+        self, data: bytes, image_resize_px: int, *, large: bool = False
+    ) -> Pixels | None:
+        """uint8 (height, width, 3), RGB, not yet normalised; nothing if it turns out to be large.
 
         Args:
             data: of the file.
             image_resize_px: longest side before the model's own resize.
+            large: it may be.
 
         Raises:
             NotAnImageError: no supported or no whole picture, or one that broke its process.
             TooLargeError: it has more than ``max_pixels``, or takes more memory than so many do.
             EmbedFailedError: the system has no process for it at the moment.
         """
-        request = Request(data, self._preprocess, image_resize_px, self._max_pixels, large=False)
-        answer = await _run(self._threads, self._ask, request)
+        request = Request(data, self._preprocess, image_resize_px, self._max_pixels, large=large)
+        answer = await _run(self._large if large else self._threads, self._ask, request)
         if answer.startswith(worker.LARGE):
-            answer = await _run(self._large, self._ask, request._replace(large=True))
+            return None
         if answer.startswith(worker.NOT_AN_IMAGE):
             raise NotAnImageError(answer[1:].decode())
         if answer.startswith(worker.TOO_LARGE):
@@ -138,10 +143,10 @@ class _Worker:
     def ask(self, request: Request) -> bytes:
         try:
             if not self._ready:
-                self._connection.recv_bytes()
+                self._receive()
                 self._ready = True
             self._connection.send(request)
-            return self._connection.recv_bytes()
+            return self._receive()
         except (EOFError, OSError) as error:
             code = self.kill()
             if not self._ready:
@@ -149,6 +154,12 @@ class _Worker:
             if code in OUT_OF_TIME:
                 raise NotAnImageError("decoding it takes too long for its size") from error
             raise NotAnImageError("decoding it broke the decoder") from error
+
+    def _receive(self) -> bytes:
+        """What it says; it has limits of its own, unless it is stopped or still starting."""
+        if not self._connection.poll(HANGS_S):
+            raise EOFError
+        return self._connection.recv_bytes()
 
     def kill(self) -> int:
         """Exit code, of a process that has ended already its own."""

@@ -70,9 +70,20 @@ def _answer(request: Request) -> bytes:
     except NotAnImageError as error:
         return NOT_AN_IMAGE + str(error).encode()
     except TooLargeError as error:
-        return TOO_LARGE + str(error).encode() if request.large else LARGE
+        return TOO_LARGE + str(error).encode() if request.large else _large(request)
     except MemoryError:
         return TOO_LARGE + b"decoding it takes more memory than its size allows"
+
+
+def _large(request: Request) -> bytes:
+    """The answer for what is no small picture: over all limits it is refused at once."""
+    try:
+        read_header(request.data, max_pixels=request.max_pixels)
+    except TooLargeError as error:
+        return TOO_LARGE + str(error).encode()
+    except (NotAnImageError, MemoryError):  # some cannot be opened with a small one's memory
+        pass
+    return LARGE
 
 
 def _limit_memory(most_bytes: int) -> None:

@@ -66,8 +66,6 @@ class Pictures:
     def find(self, url: str, image_resize_px: int) -> Embedding | Source:
         """What is in memory of a URL, or what it stands for.
 
-        In memory is only what was allowed; the shared cache may hold what others were allowed.
-
         Args:
             url: http, https or of one of the readers' schemes.
             image_resize_px: longest side before the model's own resize.
@@ -76,13 +74,11 @@ class Pictures:
             UrlBlockedError: nothing is downloaded from there.
             CandidateError: it failed a few seconds ago.
         """
-        key = self._keys.of_url(url, image_resize_px)
-        if (known := self._cache.get(key)) is not None:
-            return known
-        for scheme, read in self._readers.items():
-            if url.startswith(scheme):
-                return Source(key, partial(read, url), image_resize_px)
-        return Source(key, self._fetcher.check(url), image_resize_px)
+        reads = [read for scheme, read in self._readers.items() if url.startswith(scheme)]
+        content = partial(reads[0], url) if reads else self._fetcher.check(url)
+        source = Source(self._keys.of_url(url, image_resize_px), content, image_resize_px)
+        known = self._cache.get(source.key)
+        return source if known is None else known
 
     async def source_of_bytes(self, data: bytes, image_resize_px: int) -> Source:
         """What a picture file stands for.
@@ -144,10 +140,7 @@ class Pictures:
             async with AsyncExitStack() as held:
                 data = await self._bytes(source, picture, held)
                 picture.enter("decode")
-                await held.enter_async_context(self.turns.decoding.hold(picture))
-                pixels = await self._decoder(data, source.image_resize_px)
-                picture.enter("embed")
-                waiting = self._batcher.put(picture, pixels)
+                waiting = await self._decode(data, source.image_resize_px, picture)
             with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
                 embedding = await waiting
         except CandidateError as failure:
@@ -159,6 +152,21 @@ class Pictures:
         if not picture.waited_for:  # then no answer will share it
             await self.share()
         return embedding
+
+    async def _decode(
+        self, data: bytes, image_resize_px: int, picture: SharedPicture
+    ) -> asyncio.Future[Embedding]:
+        """Decodes the file, and puts it in line for the model."""
+        for large in (False, True):
+            async with AsyncExitStack() as places:
+                if large:
+                    await places.enter_async_context(self.turns.large.hold(picture))
+                await places.enter_async_context(self.turns.decoding.hold(picture))
+                pixels = await self._decoder(data, image_resize_px, large=large)
+                if pixels is not None:
+                    picture.enter("embed")
+                    return self._batcher.put(picture, pixels)
+        raise AssertionError("no picture is too large to be large")
 
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
         """The file; ``held`` keeps what it takes of memory in count."""

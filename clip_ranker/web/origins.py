@@ -22,9 +22,7 @@ class Origins:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on, or answers 403."""
         if is_post(scope) and self._is_of_another(Headers(scope=scope)):
-            error = ForbiddenError(
-                "this origin may not call: list it in CLIP_CORS_ORIGINS"
-            )
+            error = ForbiddenError("this origin may not call: list it in CLIP_CORS_ORIGINS")
             await error_response(error)(scope, receive, send)
         else:
             await self._app(scope, receive, send)

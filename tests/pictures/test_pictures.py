@@ -24,6 +24,7 @@ from clip_ranker.pictures.source import Source
 from clip_ranker.rank.schema import PrefetchRequest, RankRequest
 from clip_ranker.settings import Settings
 from clip_ranker.web.api import Api
+from tests.hostile.files import flat_png
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 
@@ -167,6 +168,26 @@ def test_what_a_deadline_leaves_behind_goes_behind_everything_else() -> None:
         left = set(NAMES[:9]) - set(world.calls[0])
         assert not left & set(world.calls[1])
         await until(lambda: left <= {name for call in world.calls for name in call})
+        await world.api.close()
+
+    run(scenario)
+
+
+def test_large_pictures_wait_for_each_other_without_a_decoder() -> None:
+    async def scenario() -> None:
+        world = World(decode_threads=2)
+        world.go.set()
+        turns, most = world.turns, 0
+        files = [flat_png(4000, 4000 + number) for number in range(4)]
+        large = [await world.pictures.source_of_bytes(file, 768) for file in files]
+        tasks = [asyncio.create_task(world.pictures.embed(one, Job(50))) for one in large]
+        await until(lambda: len(turns.large.waiting()) == len(tasks) - 1)
+        assert len(turns.decoding.held) <= 1
+        await asyncio.wait_for(world.embed(f"example:{NAMES[0]}", Job(50)), 60)
+        while not all(task.done() for task in tasks):
+            most = max(most, len(turns.decoding.held))
+            await asyncio.sleep(0.001)
+        assert most <= 1
         await world.api.close()
 
     run(scenario)
