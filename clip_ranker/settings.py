@@ -51,7 +51,7 @@ class Settings(BaseSettings):
     model: str = Field("openclip_vit_b32", min_length=1)
     """name of the model in the BentoML store"""
     max_batch_size: int = Field(16, ge=1, le=256)
-    """pictures in one embedder call; a rest of a fourth more goes with the last"""
+    """pictures in one embedder call, up to a fourth more where that makes fewer calls"""
     embed_threads: int = Field(0, ge=0, le=256)
     """threads of ONNX Runtime; 0 = one a processor it may use"""
     decode_threads: int = Field(0, ge=0, le=256)

@@ -4,6 +4,7 @@ Who is next is the fair queue's to say; the quotas are here.
 """
 
 import asyncio
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +21,7 @@ BIG_BODIES = 8
 
 
 def most_in_a_call(max_batch_size: int) -> int:
-    """Pictures in a call that takes the rest with it: a fourth more."""
+    """Pictures in a call where that makes fewer calls: a fourth more."""
     return max_batch_size + max_batch_size // 4
 
 
@@ -39,7 +40,7 @@ class Turns:
             its ``max_concurrency``.
         downloads_per_host: that a host holds at most; 0 is three quarters of them.
         decoders: pictures decoded at once.
-        max_batch_size: pictures in one call of the model, but for a rest.
+        max_batch_size: pictures in one call of the model, if not a few more.
 
     Attributes:
         downloads: a place is held until the picture is decoded: what waits for that takes as much
@@ -73,13 +74,15 @@ class Turns:
     def next_call(self) -> dict[Picture, ToEmbed]:
         """What goes into the next call of the model; ``end`` each when it is back.
 
-        A little more than ``max_batch_size`` where that is the rest: alone it would cost half as
-        much again a picture. Of what nobody waits for only when there is nothing else, and few.
+        What is ready or on its way is divided evenly into as few calls as can be, for a picture
+        costs more in a small one. Of what nobody waits for only when there is nothing else, and
+        few.
         """
-        coming = count_live([*self.decoding.held, *self.decoding.waiting()])
-        is_rest = not coming and count_live(self.to_embed.waiting()) <= self._most_in_a_call
-        most = self._most_in_a_call if is_rest else self._max_batch_size
-        call = self._take(most, background=False)
+        coming = [one for queue in (self.downloads, self.decoding) for one in queue.all()]
+        left = count_live({*coming, *self.to_embed.waiting()})
+        calls = math.ceil(left / self._most_in_a_call) or 1
+        evenly = max(self._max_batch_size, math.ceil(left / calls))
+        call = self._take(evenly, background=False)
         if not call:
             call = self._take(min(BACKGROUND_MOST, self._max_batch_size), background=True)
         self.decoding.hand_out()

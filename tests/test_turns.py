@@ -10,7 +10,7 @@ from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.turns import BACKGROUND_MOST, ToEmbed, Turns
 
 BATCH, MOST = 16, 20
-"""Pictures in a call, and in one that takes the rest with it."""
+"""Pictures in a call, and in one of a few more where that makes fewer calls."""
 PIXELS = np.zeros((2, 2, 3), np.uint8)
 
 
@@ -69,14 +69,14 @@ def test_no_more_is_decoded_than_the_next_call_takes() -> None:
     line.come(request, count=40)
     line.decode()
     assert line.turns.to_embed.waiting_for(request) == MOST
-    assert sizes(line.calls()) == [16, 16, 8]
+    assert sizes(line.calls()) == [20, 20]
     line.close()
 
 
 def test_pictures_that_many_want_count_once() -> None:
     line = Line()
     line.come(*(Request(50) for _ in range(32)), count=50)
-    assert sizes(line.calls()) == [16, 16, 18]
+    assert sizes(line.calls()) == [17, 17, 16]
     line.close()
 
 
@@ -87,7 +87,7 @@ def test_what_nobody_waits_for_does_not_hold_back_what_somebody_does() -> None:
     assert 0 < len(line.turns.to_embed.waiting()) <= BATCH
     line.come(Request(50), count=50)
     calls = line.calls()
-    assert sizes(calls)[:3] == [16, 16, 18]
+    assert sizes(calls)[:3] == [17, 17, 16]
     assert not any(left & set(call) for call in calls[:3])
     assert sizes(calls)[3:] == [BACKGROUND_MOST] * 9
     line.close()
@@ -228,7 +228,8 @@ def test_calls_are_full_whoever_wants_what(
     live = sum(picture.live for picture in pictures)
     expected = []
     while live:
-        expected.append(live if live <= MOST else BATCH)
+        calls_left = -(-live // MOST)
+        expected.append(min(live, max(BATCH, -(-live // calls_left))))
         live -= expected[-1]
     assert sizes(calls)[: len(expected)] == expected
     assert all(picture.live for call in calls[: len(expected)] for picture in call)
