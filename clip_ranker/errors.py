@@ -44,6 +44,12 @@ class NotAnImageError(CandidateError):
     reason = "not_an_image"
 
 
+class NoImageError(CandidateError):
+    """The listing has no picture: its ``image_url`` is missing, empty or no text."""
+
+    reason = "no_image"
+
+
 class EmbedFailedError(CandidateError):
     """The model could not make a vector of this picture."""
 
@@ -97,7 +103,7 @@ class BodyTooLargeError(RequestError):
 
 
 class UnsupportedMediaTypeError(RequestError):
-    """The body is not JSON."""
+    """The body is not JSON, or packed in a way that is not read."""
 
     status = 415
 

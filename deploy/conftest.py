@@ -27,7 +27,7 @@ from deploy.engine import (
 MODEL = "efficientnet_lite0"
 IMAGES = "clip-ranker-test-images"
 CADDY = "clip-ranker-test-caddy"
-BASE = "python:3.11-slim"
+BASE = os.environ.get("BASE", "python:3.11-slim")
 SITE = "clip.revathis-dev.com"
 # The site block as it is, with a certificate authority of Caddy's own.
 CADDYFILE = "{\n\tlocal_certs\n\tskip_install_trust\n}\nimport snippet\n"
@@ -47,6 +47,8 @@ def network() -> Iterator[str]:
     """The network of the neighbouring project, made by this test or not touched."""
     remove_own()
     docker("network", "create", "--label", PROJECT, NETWORK)
+    found = inspect("image", BASE)
+    measured.append(f"base image: {(found or {}).get('RepoDigests') or f'a stand-in for {BASE}'}")
     yield NETWORK
     remove_own()
     for image in (f"{SERVICE}:test-bento", f"{SERVICE}:test-dockerfile"):
@@ -80,7 +82,7 @@ def dockerfile_image(network: str, tmp_path_factory: pytest.TempPathFactory) -> 
     override = clone / "override.yml"
     override.write_text(
         f"services: {{{SERVICE}: {{image: '{tag}', build: {{context: ., network: host, args: "
-        f"{{MODEL: {MODEL}, TORCH_BACKEND: '', "
+        f"{{MODEL: {MODEL}, BASE: '{BASE}', TORCH_BACKEND: '', "
         f"PIP_INDEX_URL: '{os.environ.get('PIP_INDEX_URL', '')}'}}}}}}}}\n"
     )
     files = [clone / "docker-compose.yml", override]

@@ -4,6 +4,7 @@
 #
 #   MODEL          name of the model in the image (openclip_vit_b32)
 #   IMPORT_ARGS    how to import it if the store lacks it and deploy/import.sh does not know
+#   BASE           base image (python:3.11-slim); with a digest always the very same
 #   TAG            of the image (clip-api:latest)
 #   BUILD_OPTIONS  more for `bentoml containerize`, such as --opt network=host
 set -eu

@@ -7,8 +7,8 @@
 set -euo pipefail
 
 bin=$1
-base=python:3.11-slim
-tarball=$PWD/.cache/stand-in-$base.tar
+export BASE=${BASE:-python:3.11-slim} # with a digest where the run must be repeatable
+tarball=$PWD/.cache/stand-in-$BASE.tar
 work=$(mktemp -d /var/tmp/test-deploy.XXXXXX)
 engine=""
 stand_in=""
@@ -27,7 +27,7 @@ clean_up() {
     done
     docker network ls --quiet --filter label=clip-ranker-test 2>/dev/null |
         xargs --no-run-if-empty docker network rm >/dev/null || true
-    [ -z "$stand_in" ] || docker image rm --force "$base" >/dev/null || true
+    [ -z "$stand_in" ] || docker image rm --force "$BASE" >/dev/null || true
     if [ -n "$engine" ]; then
         kill "$engine" 2>/dev/null || true
         wait "$engine" || true
@@ -68,10 +68,11 @@ start_engine() {
 # Without a registry: Debian's Python under the name of the real image, trusting whom the host
 # trusts. Bootstrapping takes minutes, so a copy is kept.
 import_stand_in() {
-    say "no registry can be reached: $base becomes a stand-in made of Debian packages"
+    case $BASE in *@*) give_up "$BASE cannot be pulled, and nothing stands in for a digest" ;; esac
+    say "no registry can be reached: $BASE becomes a stand-in made of Debian packages"
     stand_in=yes
     if [ ! -e "$tarball" ]; then
-        deploy/need debootstrap debootstrap || give_up "$base can neither be pulled nor imitated"
+        deploy/need debootstrap debootstrap || give_up "$BASE can neither be pulled nor imitated"
         local root=$work/root
         debootstrap --variant=minbase --include=python3.11,python3.11-venv,python3-pip,ca-certificates \
             bookworm "$root" >/dev/null
@@ -84,7 +85,7 @@ import_stand_in() {
         mv "$tarball.part" "$tarball"
     fi
     docker import --change 'ENV SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt' \
-        --change 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$tarball" "$base" >/dev/null
+        --change 'ENV PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' "$tarball" "$BASE" >/dev/null
 }
 
 [ "$(uname)" = Linux ] || give_up "this is $(uname)"
@@ -93,7 +94,7 @@ deploy/need docker docker.io && deploy/need git git && deploy/need caddy caddy &
     { has_compose >/dev/null 2>&1 || deploy/need docker-compose docker-compose; } ||
     give_up "a program is missing"
 docker info >/dev/null 2>&1 || start_engine
-docker image inspect "$base" >/dev/null 2>&1 || docker pull --quiet "$base" 2>/dev/null ||
+docker image inspect "$BASE" >/dev/null 2>&1 || docker pull --quiet "$BASE" 2>/dev/null ||
     import_stand_in
 
 "$bin/python" -m pytest deploy --durations 10 ${ARGS:-}

@@ -121,6 +121,21 @@ def test_a_machine_without_docker_is_told_so_before_anything_is_installed() -> N
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("file", ["requirements.txt", "deploy/requirements-uv.txt"])
+def test_what_the_image_installs_is_held_to_hashes(file: str) -> None:
+    requirements = (ROOT / file).read_text().replace("\\\n", " ").splitlines()
+    assert requirements
+    for requirement in requirements:
+        assert re.fullmatch(r"[\w.-]+==[\w.]+( +--hash=sha256:[0-9a-f]{64})+", requirement)
+
+
+def test_the_dockerfile_installs_nothing_into_the_image_without_a_hash() -> None:
+    stage, *_ = (ROOT / "Dockerfile").read_text().split("\nFROM packages")
+    installs = re.findall(r"pip install .*?(?=&&|\n\w|\Z)", stage.replace("\\\n", " "), re.S)
+    assert len(installs) == 2
+    assert all("--require-hashes" in install for install in installs)
+
+
 def test_the_import_stage_is_pinned() -> None:
     pinned = (ROOT / "deploy/requirements-import.txt").read_text().splitlines()
     names = {line.partition("==")[0].replace("-", "_") for line in pinned}

@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import TypeAdapter, ValidationError
 
 from clip_ranker.errors import ClipRankerError, DownloadFailedError
-from clip_ranker.rank.schema import Candidate
+from clip_ranker.rank.schema import Candidate, Candidates
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
-LISTINGS = TypeAdapter(list[Candidate])
+LISTINGS = TypeAdapter[list[Candidate]](Candidates)
 FILE = "file:"  # as an image URL a quoted path on this machine; no service takes it
 
 
@@ -62,11 +62,10 @@ def read_listings(path: Path) -> list[Candidate]:
         candidates = LISTINGS.validate_python(listings)
     except ValidationError as error:
         fault = error.errors()[0]
-        number, *field = fault["loc"]
-        place = f"{path}, listing {int(number) + 1}"
-        what = ".".join(map(str, field)) or "it"
-        raise CliError(f"LISTINGS: {place}: {what}: {fault['msg']}") from error
-    if any(candidate.image_url.startswith(FILE) for candidate in candidates):
+        place = [f"listing {int(number) + 1}" for number in fault["loc"][:1]]
+        what = [*map(str, fault["loc"][1:]), fault["msg"].removeprefix("Value error, ")]
+        raise CliError(": ".join([f"LISTINGS: {path}", *place, *what])) from error
+    if any(str(candidate.image_url).startswith(FILE) for candidate in candidates):
         raise CliError(f"LISTINGS: {path}: give a folder of pictures instead of {FILE} URLs")
     return candidates
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -20,7 +21,7 @@ from clip_ranker import __version__
 from clip_ranker.cli import rankers
 from clip_ranker.cli.inputs import CliError, UsageError, read_listings, read_photo
 from clip_ranker.cli.sheet import sheet
-from clip_ranker.cli.show import table
+from clip_ranker.cli.show import plain, plain_json, table
 from clip_ranker.errors import ClipRankerError
 from clip_ranker.rank.schema import Failure, RankRequest, Result
 
@@ -47,7 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _rank(options, people)
     except ClipRankerError as error:
-        people.print(f"clip_ranker rank: {error}", style="red", markup=False, soft_wrap=True)
+        said = plain(f"clip_ranker rank: {error}")
+        people.print(said, style="red", markup=False, soft_wrap=True)
         return USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -87,14 +89,22 @@ def _rank(options: argparse.Namespace, people: Console) -> int:
     if options.json:
         for entry in chain[Result | Failure](answer.results, answer.failed):
             entry.auction_id = listings[int(entry.auction_id)].auction_id
-        sys.stdout.write(answer.model_dump_json(indent=2) + "\n")
+        sys.stdout.write(plain_json(answer.model_dump_json(indent=2)) + "\n")
     else:
         table(answer, listings, Console(highlight=False))
     return NONE_RANKED if listings and not answer.meta.succeeded else DONE
 
 
+class _Parser(argparse.ArgumentParser):
+    """One whose complaints quote what was typed, or what a pattern of the shell made of it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the usage and the complaint, and ends the process."""
+        super().error(plain(message))
+
+
 def _parser() -> argparse.ArgumentParser:
-    top = argparse.ArgumentParser(prog="python -m clip_ranker", description=__doc__.splitlines()[0])
+    top = _Parser(prog="python -m clip_ranker", description=__doc__.splitlines()[0])
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     rank = commands.add_parser(

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 
 import httpx
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from clip_ranker.models import store
 from clip_ranker.models.encoder import Encoder
 from clip_ranker.pictures.pictures import EXAMPLES, Pictures
 from clip_ranker.rank.ranking import Ranking
-from clip_ranker.rank.schema import RankRequest, RankResponse
+from clip_ranker.rank.schema import Failure, RankRequest, RankResponse, Result
 from clip_ranker.settings import get_settings
 
 Advance = Callable[[], None]  # to be called for each listing as it is done
@@ -23,6 +24,7 @@ TIMEOUT_S = httpx.Timeout(90, connect=10)  # between two events, the first inclu
 NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
 KEY = re.compile(r"[\x21-\x7e]+")
 PATH = "/rank/stream"
+OTHER_VERSION = "the service answers in a form of another version"
 NO_RANKER = "what answers there is no clip-ranker"
 
 
@@ -44,21 +46,26 @@ def ask(request: RankRequest, advance: Advance, *, url: str) -> RankResponse:
         with httpx.stream("POST", asked, json=body, headers=headers, timeout=TIMEOUT_S) as response:
             if response.status_code != httpx.codes.OK:
                 raise CliError(_refusal(response))
-            return _last(response.iter_lines(), advance)
+            answer = _last(response.iter_lines(), advance)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
         raise CliError(f"--url: {url} is not a URL that can be asked: {error}") from error
     except httpx.RequestError as error:
         raise CliError(f"the service at {url} cannot be reached: {error}") from error
     except ValidationError as error:
         field = ".".join(map(str, error.errors()[0]["loc"])) or "answer"
-        raise CliError(f"the service answers in a form of another version: {field}") from error
+        raise CliError(f"{OTHER_VERSION}: {field}") from error
+    sent = {candidate.auction_id for candidate in request.candidates}
+    named = (entry.auction_id for entry in chain[Result | Failure](answer.results, answer.failed))
+    if not sent.issuperset(named):
+        raise CliError(f"{OTHER_VERSION}: it names listings that were not sent")
+    return answer
 
 
 def _last(lines: Iterator[str], advance: Advance) -> RankResponse:
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             if line.startswith("{"):
                 break
             event = None
@@ -83,7 +90,7 @@ def _refusal(response: httpx.Response) -> str:
         return "the service wants a key: set CLIP_API_KEY to it"
     try:
         said = response.json()["error"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, RecursionError, KeyError, TypeError):
         return f"{NO_RANKER} (HTTP {response.status_code})"
     wait = response.headers.get("retry-after")
     return f"the service says: {said}" + (f" (try again in {wait} s)" if wait else "")

@@ -12,7 +12,7 @@ from PIL import Image
 from clip_ranker.cli.rankers import READERS
 from clip_ranker.decode import images
 from clip_ranker.download.fetch import Fetcher
-from clip_ranker.errors import CandidateError
+from clip_ranker.errors import CandidateError, NoImageError
 from clip_ranker.rank.schema import Candidate, RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
@@ -29,7 +29,8 @@ async def sheet(request: RankRequest, answer: RankResponse, listings: list[Candi
     photo = request.query_image_url or base64.b64decode(request.query_image_base64 or "")
     lines = {int(r.auction_id): f"{r.rank}. <b>{r.score:.4f}</b>" for r in answer.results}
     lines |= {int(f.auction_id): escape(f"{f.reason}: {f.detail}") for f in answer.failed}
-    sources = {photo, *(listings[place].image_url for place in lines)}
+    urls = {place: _url(listings[place]) for place in lines}
+    sources = {photo, *urls.values()}
     fetcher = Fetcher(get_settings())
     at_once = asyncio.Semaphore(request.max_concurrency)
     try:
@@ -38,8 +39,8 @@ async def sheet(request: RankRequest, answer: RankResponse, listings: list[Candi
         await fetcher.close()
     pictures = dict(zip(sources, small, strict=True))
     cards = [
-        f"<li>{_img(pictures[listings[place].image_url])}"
-        f"<p>{line}<br>{escape(listings[place].title or listings[place].auction_id)}</p></li>"
+        f"<li>{_img(pictures[urls[place]])}"
+        f"<p>{line}<br>{escape(listings[place].title or str(listings[place].auction_id))}</p></li>"
         for place, line in lines.items()
     ]
     meta = answer.meta
@@ -49,6 +50,14 @@ async def sheet(request: RankRequest, answer: RankResponse, listings: list[Candi
         summary=escape(f"{meta.succeeded} ranked, {meta.failed} failed, model {meta.model}"),
         cards="\n".join(cards),
     )
+
+
+def _url(listing: Candidate) -> str:
+    """Of its picture; nothing when it has none."""
+    try:
+        return listing.picture_url()
+    except NoImageError:
+        return ""
 
 
 async def _small(source: str | bytes, fetcher: Fetcher, at_once: asyncio.Semaphore) -> str:

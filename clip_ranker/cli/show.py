@@ -1,4 +1,7 @@
-"""The answer on a terminal."""
+"""The answer on a terminal, and what makes text from elsewhere harmless there."""
+
+import json
+import unicodedata
 
 from rich.console import Console
 from rich.table import Table
@@ -21,20 +24,34 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
         ranks.add_column("title", overflow="ellipsis", no_wrap=True, ratio=1)
     for result in answer.results:
         listing = listings[int(result.auction_id)]
-        texts = [plain(listing.auction_id), plain(listing.title or "")]
+        texts = [Text(plain(str(listing.auction_id))), Text(plain(listing.title or ""))]
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)
     for failure in answer.failed:
         name = listings[int(failure.auction_id)].auction_id
-        why = f"  {plain(name)}: {failure.reason}, {plain(failure.detail)}"
-        console.print(Text("failed", "red").append(why, "default"), soft_wrap=True)
+        why = f"  {name}: {failure.reason}, {failure.detail}"
+        console.print(Text("failed", "red").append(plain(why), "default"), soft_wrap=True)
     meta = answer.meta
     seconds = meta.timing_ms.total / 1000
     summary = f"{meta.succeeded} ranked, {meta.failed} failed, {seconds:.1f} s, model {meta.model}"
-    console.print(Text(summary, "dim"))
+    console.print(Text(plain(summary), "dim"))
 
 
-def plain(text: str) -> Text:
-    """Text from elsewhere, with nothing in it that a terminal would obey."""
-    return Text("".join(character if character.isprintable() else "�" for character in text))
+def plain(text: str) -> str:
+    """Text from elsewhere, with nothing in it that a terminal would obey; on one line."""
+    return "".join(character if _harmless(character) else "�" for character in text)
+
+
+def plain_json(text: str) -> str:
+    """The same JSON, with what a terminal would obey escaped."""
+    # A line feed is never part of a string in JSON.
+    return "".join(
+        character if _harmless(character) or character == "\n" else json.dumps(character)[1:-1]
+        for character in text
+    )
+
+
+def _harmless(character: str) -> bool:
+    """False for what a terminal obeys, turns round or hides; spaces of any width are shown."""
+    return character.isprintable() or unicodedata.category(character) == "Zs"

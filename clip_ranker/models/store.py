@@ -57,7 +57,7 @@ def load(name: str) -> StoredModel:
             f"no model '{name}' in the BentoML store; `python import_model.py --help` tells how "
             "to import one, CLIP_MODEL chooses another"
         ) from error
-    except BentoMLException as error:
+    except (BentoMLException, ValueError) as error:
         raise ModelNotFoundError(f"'{name}' is no name of a model: {error}") from error
     metadata: dict[str, Any] = model.info.metadata
     if metadata.get("format") != FORMAT:

@@ -34,7 +34,7 @@ class Prefetcher:
         sources = []
         for candidate in request.candidates:
             try:
-                found = self._pictures.find(candidate.image_url, request.image_resize)
+                found = self._pictures.find(candidate.picture_url(), request.image_resize)
             except CandidateError:
                 counts["refused"] += 1
                 continue

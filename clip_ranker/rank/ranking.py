@@ -126,7 +126,7 @@ class Ranking:
         sources: dict[int, Source] = {}
         for index, candidate in enumerate(self.request.candidates):
             try:
-                found = self._pictures.find(candidate.image_url, self.request.image_resize)
+                found = self._pictures.find(candidate.picture_url(), self.request.image_resize)
             except CandidateError as failure:
                 self._arrived.put_nowait((index, failure))
                 continue

@@ -1,28 +1,66 @@
 """What the API takes and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, StrictInt, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from clip_ranker.errors import CandidateError
+from clip_ranker.errors import CandidateError, NoImageError
+from clip_ranker.rank import lenient
+from clip_ranker.rank.lenient import NUMBER, Id, Request, Title, Whole
 from clip_ranker.settings import get_settings
 
 
 class Candidate(BaseModel):
     """One listing to rank."""
 
-    auction_id: str = Field(
-        min_length=1, max_length=256, description="Comes back as it is; need not be unique."
-    )
-    image_url: str = Field(
+    auction_id: Id = Field(description="Comes back as it is, an integer unrounded; may repeat.")
+    image_url: Any = Field(
+        None,
         description="http or https URL of the thumbnail, or `example:<name>`. "
-        "A bad one fails this candidate, never the request."
+        "A bad one, or none, fails this candidate, never the request.",
+        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "null"}]},
     )
-    title: str | None = Field(None, description="Title of the listing; not used for the score yet.")
+    title: Title = Field(None, description="Title of the listing; not used for the score yet.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_a_listing(cls, data: Any) -> Any:
+        if isinstance(data, Candidate):
+            return data
+        listing = lenient.object_of(data, "an object with auction_id and image_url")
+        lenient.check_spelling(listing, ("auction_id", "image_url"))
+        lenient.check_slips(listing, ("auction_id",))
+        return listing
+
+    def picture_url(self) -> str:
+        """Where its picture is.
+
+        Raises:
+            NoImageError: ``image_url`` is no text, or there is none in it.
+        """
+        if isinstance(self.image_url, str) and self.image_url.strip():
+            return self.image_url
+        sent = "image_url" in self.model_fields_set
+        raise NoImageError(f"image_url is {lenient.kind_of(self.image_url) if sent else 'missing'}")
 
 
-class RankRequest(BaseModel):
+def _have_pictures(listings: Any) -> Any:
+    """One listing may lack its picture; where all do, its name may be the reason."""
+    if isinstance(listings, list) and all(
+        isinstance(listing, dict) and "image_url" not in listing for listing in listings
+    ):
+        for listing in listings:
+            lenient.check_slips(listing, ("image_url",))
+    return listings
+
+
+Candidates = Annotated[list[Candidate], BeforeValidator(_have_pictures)]
+
+
+class RankRequest(Request):
     """A photo and the listings to put in order of their likeness to it."""
+
+    one_of = frozenset({"query_image_base64", "query_image_url"})
 
     query_image_base64: str | None = Field(
         None,
@@ -32,21 +70,21 @@ class RankRequest(BaseModel):
     query_image_url: str | None = Field(
         None, description="URL of the photo; downloaded under the same rules as a candidate."
     )
-    candidates: list[Candidate] = Field(
+    candidates: Candidates = Field(
         max_length=get_settings().max_candidates, description="The listings; may be empty."
     )
-    top_k: Annotated[StrictInt, Field(ge=1)] | None = Field(
+    top_k: Annotated[int, Field(ge=1), NUMBER] | None = Field(
         None, description="How many results to answer; all when left out."
     )
-    max_concurrency: StrictInt = Field(
+    max_concurrency: Whole = Field(
         10, ge=1, le=50, description="Candidates downloaded and decoded at once."
     )
-    deadline_ms: Annotated[StrictInt, Field(ge=100, le=60_000)] | None = Field(
+    deadline_ms: Annotated[int, Field(ge=100, le=60_000), NUMBER] | None = Field(
         None,
         description="Answer after so many milliseconds with what is ranked by then; "
         "the rest fails with `timed_out`, and is quicker the next time.",
     )
-    image_resize: StrictInt = Field(
+    image_resize: Whole = Field(
         768, ge=224, le=2048, description="Longest side in pixels before the model's own resize."
     )
 
@@ -57,13 +95,13 @@ class RankRequest(BaseModel):
         return self
 
 
-class PrefetchRequest(BaseModel):
+class PrefetchRequest(Request):
     """Listings whose pictures will be asked for soon."""
 
-    candidates: list[Candidate] = Field(
+    candidates: Candidates = Field(
         max_length=get_settings().max_candidates, description="As for /rank."
     )
-    image_resize: StrictInt = Field(
+    image_resize: Whole = Field(
         768, ge=224, le=2048, description="The one that /rank will be asked with."
     )
 
@@ -81,7 +119,7 @@ class PrefetchResponse(BaseModel):
 class Result(BaseModel):
     """One ranked candidate."""
 
-    auction_id: str = Field(description="As in the request.")
+    auction_id: str | int = Field(description="As in the request.")
     score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
     rank: int = Field(ge=1, description="1 is the most similar.")
 
@@ -89,7 +127,7 @@ class Result(BaseModel):
 class Failure(BaseModel):
     """One candidate that could not be ranked."""
 
-    auction_id: str = Field(description="As in the request.")
+    auction_id: str | int = Field(description="As in the request.")
     reason: str = Field(
         description="Why, for programs.",
         json_schema_extra={"enum": [kind.reason for kind in CandidateError.__subclasses__()]},
@@ -134,7 +172,7 @@ class Progress(BaseModel):
     """What every event about one candidate tells."""
 
     index: int = Field(description="Position in the request's `candidates`.")
-    auction_id: str = Field(description="As in the request.")
+    auction_id: str | int = Field(description="As in the request.")
     done: int = Field(description="Candidates settled so far, this one included.")
     candidates: int = Field(description="Candidates in the request.")
 

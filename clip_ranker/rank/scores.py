@@ -36,7 +36,7 @@ def in_order(
         request: names the candidates.
         outcomes: of each, by its position.
     """
-    scored: list[tuple[str, float]] = []
+    scored: list[tuple[str | int, float]] = []
     failed: list[Failure] = []
     for index, candidate in enumerate(request.candidates):
         name, outcome = candidate.auction_id, outcomes[index]

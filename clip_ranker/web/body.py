@@ -18,6 +18,7 @@ from clip_ranker.errors import (
 from clip_ranker.settings import Settings
 from clip_ranker.web.asgi import error_response, is_post
 from clip_ranker.web.client import Client, client_of
+from clip_ranker.web.encoded_body import to_json_text
 from clip_ranker.web.shares import BodyBytes, RequestPlaces
 
 MOST_MARKS = 50_000
@@ -92,8 +93,12 @@ class Body:
         self._check_size(len(body))
         self._bytes.grow(upload, len(body))
         self._bytes.arrived(upload)
-        _check_marks(body)
-        return [{"type": "http.request", "body": bytes(body), "more_body": False}]
+        encoding, most = headers.get("content-encoding", ""), self._limits.max_body_bytes
+        text = await asyncio.to_thread(to_json_text, body, encoding, most)
+        self._bytes.grow(upload, len(text))
+        self._bytes.arrived(upload)
+        _check_marks(text)
+        return [{"type": "http.request", "body": text, "more_body": False}]
 
     def _check_size(self, size: int) -> None:
         if size > (most := self._limits.max_body_bytes):
@@ -132,7 +137,7 @@ class Body:
             await asyncio.gather(work, leaving, return_exceptions=True)
 
 
-def _check_marks(body: bytearray) -> None:
+def _check_marks(body: bytes) -> None:
     """Parsing takes memory by the value, and happens in one go on the event loop."""
     if sum(body.count(mark) for mark in (b"[", b"{", b",")) > MOST_MARKS:
         raise BadRequestError("the body holds too many values; see /docs.json for what is wanted")

@@ -25,6 +25,20 @@ SENTENCES = {
     504: "the request took too long; send fewer candidates at once",
 }
 
+PREFLIGHT = b"Disallowed CORS"  # Starlette's
+OTHER_ORIGIN = "pages of this origin may not ask: CLIP_CORS_ORIGINS lists those that may"
+OTHER_PREFLIGHT = "pages may send GET and POST, with Authorization and Content-Type"
+NOT_JSON = {
+    "EOF": "it ends in the middle, cut off or without a closing quote or bracket",
+    "control character": "a line break or another control character in a text, where \\n would do",
+    "expected value": "no value where there should be one",
+    "invalid unicode code point": "bytes that are no UTF-8",
+    "key must be a string": "a name without double quotes",
+    "trailing characters": "something after its end",
+    "trailing comma": "a comma with nothing after it",
+}
+"""What the parser says, by its first words, for people."""
+
 
 class ErrorShape:
     """Rewrites the body of every answer from 400 up to ``{"error": …, "detail": […]}``."""
@@ -73,6 +87,8 @@ def _shape(start: Message, body: bytes) -> JSONResponse:
     with suppress(ValueError):
         said = json.loads(body)
     content = _content(status, said)
+    if body.startswith(PREFLIGHT):
+        content["error"] = OTHER_ORIGIN if b"origin" in body else OTHER_PREFLIGHT
     request_log.tell(error=content["error"])
     kept = MutableHeaders(raw=list(start["headers"]))
     for name in REPLACED_HEADERS:
@@ -96,12 +112,20 @@ def _content(status: int, said: Any) -> dict[str, Any]:
 
 def _validation(faults: list[dict[str, Any]]) -> dict[str, Any]:
     """Pydantic's list of faults as fields and sentences."""
-    detail = [
-        {"field": _field(fault["loc"]), "message": fault["msg"].removeprefix("Value error, ")}
-        for fault in faults
-    ]
+    detail = [{"field": _field(fault["loc"]), "message": _message(fault)} for fault in faults]
     more = f" (and {len(detail) - 1} more)" if len(detail) > 1 else ""
     return {"error": f"{detail[0]['field']}: {detail[0]['message']}{more}", "detail": detail}
+
+
+def _message(fault: dict[str, Any]) -> str:
+    if fault.get("type") != "json_invalid":
+        return str(fault["msg"]).removeprefix("Value error, ")
+    what, _, where = fault["msg"].removeprefix("Invalid JSON: ").rpartition(" at line ")
+    line, _, column = where.partition(" column ")
+    for said, words in NOT_JSON.items():
+        if what.startswith(said):
+            what = words
+    return f"this is not JSON: {what}, in line {line} at byte {column}"
 
 
 def _field(path: list[str | int]) -> str:

@@ -137,6 +137,38 @@ def test_listings_with_one_id_keep_their_own_titles_and_pictures(
     assert [result["auction_id"] for result in answer(capsys)["results"]] == ["A"] * 3
 
 
+def test_ids_may_be_integers_and_what_has_no_picture_fails_alone(
+    service: Service, tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, sheet = tmp_path / "listings.json", tmp_path / "sheet.html"
+    listings = [
+        {"auction_id": 10**30, "image_url": "example:cat"},
+        {"auction_id": 5, "image_url": None},
+        {"auction_id": "5", "image_url": {"uri": "x"}, "title": 7},
+    ]
+    path.write_text(json.dumps(listings))
+    for where in (tiny, ["--url", service.url]):
+        assert main(["rank", PHOTO, str(path), *where, "--json", "--html", str(sheet)]) == 0
+        printed = answer(capsys)
+        assert [result["auction_id"] for result in printed["results"]] == [10**30]
+        assert [(f["auction_id"], f["reason"]) for f in printed["failed"]] == [
+            (5, "no_image"),
+            ("5", "no_image"),
+        ]
+        assert f"<br>{10**30}<" in sheet.read_text()
+        assert main(["rank", PHOTO, str(path), *where]) == 0
+        assert "5: no_image, image_url is an object" in capsys.readouterr().out
+
+
+def test_a_slip_in_the_listings_is_told(
+    tiny: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "listings.json"
+    path.write_text('[{"auction_id": "A", "url": "example:cat"}]')
+    assert main(["rank", PHOTO, str(path), *tiny]) == 1
+    assert "url: did you mean image_url?" in capsys.readouterr().err
+
+
 def test_the_table_shows_titles_as_text(
     tiny: list[str], listings: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -278,7 +310,7 @@ def test_the_sheet_downloads_no_more_at_once_than_asked(
         (["{photo}", "{folder}/nope.json"], 1, "LISTINGS: .*cannot be read"),
         (["{photo}", "{photo}"], 1, "is not JSON"),
         (["{photo}", "{empty}"], 1, "holds no picture"),
-        (["{photo}", "{wrong}"], 1, "listing 2: image_url: Field required"),
+        (["{photo}", "{wrong}"], 1, "listing 2: auction_id: Field required"),
         (["{photo}", "{listings}", "--html", "{folder}/no/where.html"], 1, "cannot be written"),
         (["{photo}", "{listings}", "--url", "{web}/page"], 1, "no clip-ranker .*<!doctype html>"),
         (["{photo}", "{listings}", "--url", "{web}/cut"], 1, "in the middle of its answer"),
@@ -302,7 +334,7 @@ def test_says_what_is_wrong(
     said: str,
 ) -> None:
     (tmp_path / "empty").mkdir()
-    (tmp_path / "wrong.json").write_text('[{"auction_id":"A","image_url":"u"},{"auction_id":"B"}]')
+    (tmp_path / "wrong.json").write_text('[{"auction_id":"A","image_url":"u"},{"image_url":"u"}]')
     places = {
         "photo": PHOTO,
         "listings": listings,

@@ -1,11 +1,17 @@
 /** What the service takes and answers. A test holds these to its OpenAPI document. */
 
+/**
+ * Name of a listing, 1 to 256 characters or an integer. Integers above `Number.MAX_SAFE_INTEGER` are
+ * rounded by `JSON.parse`, not by the service: send those as strings.
+ */
+export type AuctionId = string | number;
+
 /** One listing to rank. */
 export interface Candidate {
-  /** Comes back as it is, 1 to 256 characters; need not be unique. */
-  auction_id: string;
-  /** http or https URL of the thumbnail, or `example:<name>`. */
-  image_url: string;
+  /** Comes back as it is; need not be unique. */
+  auction_id: AuctionId;
+  /** http or https URL of the thumbnail, or `example:<name>`; without one it fails as `no_image`. */
+  image_url?: string | null;
   title?: string | null;
 }
 
@@ -18,15 +24,15 @@ export interface RankRequest {
   /** How many results to answer; all when left out. */
   top_k?: number | null;
   /** Candidates downloaded at once, 1 to 50. */
-  max_concurrency?: number;
+  max_concurrency?: number | null;
   /** Longest side in pixels before the model's own resize, 224 to 2048. */
-  image_resize?: number;
+  image_resize?: number | null;
   /** Answer with what is ranked after so many milliseconds, 100 to 60000. */
   deadline_ms?: number | null;
 }
 
 export interface Result {
-  auction_id: string;
+  auction_id: AuctionId;
   /** Cosine similarity to the photo, -1 to 1. */
   score: number;
   /** 1 is the most similar. */
@@ -40,10 +46,11 @@ export type FailureReason =
   | "url_blocked"
   | "too_large"
   | "not_an_image"
+  | "no_image"
   | "embed_failed";
 
 export interface Failure {
-  auction_id: string;
+  auction_id: AuctionId;
   reason: FailureReason;
   /** What happened, for people. */
   detail: string;
@@ -79,7 +86,7 @@ export interface RankResponse {
 interface Progress {
   /** Position in the request's `candidates`. */
   index: number;
-  auction_id: string;
+  auction_id: AuctionId;
   /** Candidates settled so far, this one included. */
   done: number;
   /** Candidates in the request. */
@@ -108,7 +115,7 @@ export type RankEvent = ScoredEvent | FailedEvent | AnswerEvent;
 export interface PrefetchRequest {
   candidates: Candidate[];
   /** The same as in the /rank to come, or the work is of no use to it. */
-  image_resize?: number;
+  image_resize?: number | null;
 }
 
 export interface PrefetchResponse {

@@ -70,6 +70,7 @@ export const WORDS = {
       url_blocked: "The service may not open this address.",
       too_large: "The picture is too large.",
       not_an_image: "This is not a picture that can be read.",
+      no_image: "This listing has no picture.",
       embed_failed: "The model could not look at this picture.",
     },
     examples: {
@@ -144,6 +145,7 @@ export const WORDS = {
       url_blocked: "このアドレスにはアクセスできません。",
       too_large: "画像が大きすぎます。",
       not_an_image: "画像として読み取れません。",
+      no_image: "この出品には画像がありません。",
       embed_failed: "この画像はモデルで処理できませんでした。",
     },
     examples: {

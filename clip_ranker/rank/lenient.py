@@ -1,0 +1,126 @@
+"""Reads requests as clients write them: null for a default, numbers as text, names nearly right."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+LONGEST_ID = 256
+
+SLIPS = {
+    "query_image_base64": "query image photo picture base64 query_image image_base64 photo_base64",
+    "query_image_url": "query_url photo_url picture_url image_url",
+    "candidates": "candidate listings items auctions products images image_urls urls",
+    "auction_id": "id item_id listing_id product_id",
+    "image_url": "url urls image images image_urls img picture photo thumbnail thumbnail_url",
+}
+"""What is sent for a field by mistake, besides the name in another spelling."""
+
+
+def _null_is_the_default(schema: JsonDict) -> None:
+    """Documents for each optional field that null may stand for it."""
+    required, properties = schema.get("required", []), schema["properties"]
+    assert isinstance(properties, dict)
+    assert isinstance(required, list)
+    for name, described in properties.items():
+        assert isinstance(described, dict)
+        if name not in required and "anyOf" not in described:
+            about = {"title", "description", "default"}
+            kind = {key: described.pop(key) for key in {*described} - about}
+            described["anyOf"] = [kind, {"type": "null"}]
+
+
+class Request(BaseModel):
+    """Body of a request: null counts as left out, and a name that is nearly right is told."""
+
+    model_config = ConfigDict(json_schema_extra=_null_is_the_default)
+    one_of: ClassVar[frozenset[str]] = frozenset()
+    """Fields one of which will do; a slip is looked for where all of them are missing."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_written(cls, data: Any) -> Any:
+        sent = object_of(data, "a JSON object")
+        given = {name: value for name, value in sent.items() if value is not None}
+        check_spelling(given, cls.model_fields)
+        if not cls.one_of & given.keys():
+            check_slips(given, cls.one_of)
+        check_slips(given, (name for name in cls.model_fields if name not in cls.one_of))
+        return given
+
+
+def object_of(data: object, wanted: str) -> dict[str, Any]:
+    """The data, which must be an object; ValueError says what it is and what is wanted."""
+    if not isinstance(data, dict):
+        raise ValueError(f"it is {kind_of(data)}: send {wanted}")  # noqa: TRY004
+    return data
+
+
+def check_spelling(given: dict[str, Any], fields: Iterable[str]) -> None:
+    """ValueError where a field is missing that is there in another spelling, such as imageUrl."""
+    spelled = {_bare(name): name for name in reversed(given)}
+    for field in fields:
+        if field not in given and (name := spelled.get(_bare(field))):
+            raise ValueError(f"{name[:50]}: did you mean {field}?")
+
+
+def check_slips(given: dict[str, Any], fields: Iterable[str]) -> None:
+    """ValueError where a field is missing and one is there that is often taken for it."""
+    spelled = {_bare(name): name for name in reversed(given)}
+    for field in fields:
+        for slip in SLIPS.get(field, "").split() if field not in given else ():
+            if name := spelled.get(_bare(slip)):
+                raise ValueError(f"{name[:50]}: did you mean {field}?")
+
+
+def kind_of(value: object) -> str:
+    """What a value of JSON is, for people."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case int() | float():
+            return "a number"
+        case str():
+            return "text" if value.strip() else "empty text"
+        case list():
+            return "a list"
+    return "an object"
+
+
+def _bare(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).lower()
+
+
+def _number(value: object) -> object:
+    """A whole number may be written as 50, 50.0 or "50", but true is none."""
+    if isinstance(value, bool):
+        raise ValueError(f"Input should be a valid integer, not {kind_of(value)}")  # noqa: TRY004
+    return value
+
+
+def _id(value: object) -> object:
+    match value:
+        case bool() | float():
+            said = kind_of(value) if isinstance(value, bool) else "a number with a decimal point"
+            raise ValueError(f"it is {said}: send it as a string")
+        case str() if not 0 < len(value) <= LONGEST_ID:
+            raise ValueError(f"a string must have 1 to {LONGEST_ID} characters, not {len(value)}")
+        case str() | int():
+            return value
+    raise ValueError(f"it is {kind_of(value)}: send it as a string or a whole number")
+
+
+def _text_or_none(value: object) -> object:
+    return value if isinstance(value, str) else None
+
+
+NUMBER = BeforeValidator(_number)
+"""Behind the bounds of an integer: before them, they are missing in the JSON schema."""
+Whole = Annotated[int, NUMBER]
+Title = Annotated[str | None, BeforeValidator(_text_or_none)]
+Id = Annotated[
+    Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | int, BeforeValidator(_id)
+]

@@ -1,0 +1,84 @@
+"""From a body as it was sent to JSON in UTF-8: unpacks it, and takes away what no parser takes."""
+
+import codecs
+import re
+import zlib
+
+from clip_ranker.errors import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+
+GZIP_OR_ZLIB, RAW_DEFLATE = 47, -15  # zlib's numbers: the first looks which of the two it is
+MOST_MEMBERS = 8
+"""Files that may be joined into one of gzip: each costs a copy of what is behind it."""
+MOST_ENCODINGS = 2
+MOST_ESCAPES = 100_000
+"""Of a body in which halves of characters are looked for; a list of titles has a few thousand."""
+ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"  # both halves
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def to_json_text(body: bytes | bytearray, content_encoding: str, limit: int) -> bytes:
+    """The JSON in a body, which may still be none.
+
+    Half a character, as is left when a title is cut in an emoji, becomes U+FFFD: it would spoil the
+    whole.
+
+    Args:
+        body: as received.
+        content_encoding: the header; empty where there is none.
+        limit: bytes that may come out.
+
+    Raises:
+        UnsupportedMediaTypeError: an encoding that nothing here unpacks.
+        BadRequestError: it is not what the header says, or not UTF-8.
+        BodyTooLargeError: more than ``limit`` would come out; it stops there.
+    """
+    encodings = [one.strip().lower() for one in content_encoding.split(",")]
+    encodings = [one for one in encodings if one not in ("", "identity")]
+    if len(encodings) > MOST_ENCODINGS:
+        raise BadRequestError("the body is packed more than twice: pack it once")
+    for encoding in reversed(encodings):
+        body = _unpacked(body, encoding, limit)
+    if body.startswith(b"\x1f\x8b"):
+        raise BadRequestError("the body is gzip: send Content-Encoding: gzip too")
+    if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in body[:2]:
+        raise BadRequestError("the body is UTF-16 or UTF-32: send the JSON as UTF-8")
+    text = bytes(body).removeprefix(codecs.BOM_UTF8)
+    if ESCAPED_HALF.search(text) and text.count(b"\\") <= MOST_ESCAPES:
+        return ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], text)
+    return text
+
+
+def _unpacked(body: bytes | bytearray, encoding: str, limit: int) -> bytes:
+    if encoding in ("gzip", "x-gzip"):
+        kind = GZIP_OR_ZLIB
+    elif encoding == "deflate":  # zlib by the standard, but some send it bare
+        kind = GZIP_OR_ZLIB if _is_zlib(body) else RAW_DEFLATE
+    else:
+        raise UnsupportedMediaTypeError(
+            f"Content-Encoding: {encoding[:50]!r} is not taken: send gzip, deflate or none"
+        )
+    out = b""
+    for _ in range(MOST_MEMBERS):
+        unpacking = zlib.decompressobj(kind)
+        try:
+            out += unpacking.decompress(body, limit + 1 - len(out))
+        except zlib.error as error:
+            raise BadRequestError(
+                f"Content-Encoding says {encoding}, but the body is not {encoding}, or damaged"
+            ) from error
+        if len(out) > limit:
+            raise BodyTooLargeError(f"the body unpacks to more than {limit} bytes")
+        if not unpacking.eof:
+            raise BadRequestError(f"the body ends in the middle of its {encoding}")
+        if not (body := unpacking.unused_data):
+            return out
+    raise BadRequestError(f"the body is more than {MOST_MEMBERS} files of {encoding}: send one")
+
+
+def _is_zlib(body: bytes | bytearray) -> bool:
+    """By the check in the two bytes that it begins with (RFC 1950)."""
+    return len(body) > 1 and body[0] & 15 == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0
