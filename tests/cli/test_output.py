@@ -25,6 +25,7 @@ META = {
     "succeeded": 1,
     "failed": 1,
     "cached": 0,
+    "duplicates": 0,
     "partial": False,
     "timing_ms": {"total": 1, "download": 1, "decode": 1, "embed": 1},
 }
