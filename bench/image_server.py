@@ -1,8 +1,8 @@
 """The auction site: serves pictures from memory, late or not at all, in a process of its own.
 
 ``/600x450/17.jpg?delay_ms=300&loss=0.1`` answers after 300 ms, or, one time in ten, closes the
-connection instead. ``/dead`` is 404, ``/hang`` never answers. Anything else in the query string is
-ignored, so that a number there makes a URL new to every cache.
+connection instead. ``/dead`` is 404, ``/hang`` never answers. The query string is put behind the
+end of the picture, so that a number in it makes URL and bytes new to every cache.
 """
 
 import asyncio
@@ -19,9 +19,8 @@ MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
 class _Site:
     def __init__(self, folder: Path) -> None:
-        self._answers = {
-            f"/{path.relative_to(folder)}": _answer(path.read_bytes())
-            for path in folder.rglob("*.jpg")
+        self._pictures = {
+            f"/{path.relative_to(folder)}": path.read_bytes() for path in folder.rglob("*.jpg")
         }
         self._chance = random.Random(0)
 
@@ -37,7 +36,8 @@ class _Site:
                 await asyncio.sleep(wish.get("delay_ms", 0) / 1000)
                 if self._chance.random() < wish.get("loss", 0):
                     break
-                writer.write(self._answers.get(url.path, MISSING))
+                picture = self._pictures.get(url.path)
+                writer.write(_answer(picture + url.query.encode()) if picture else MISSING)
                 await writer.drain()
         writer.close()
 

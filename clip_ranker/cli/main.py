@@ -89,7 +89,7 @@ def _rank(options: argparse.Namespace, people: Console) -> int:
     if options.json:
         for entry in chain[Result | Failure](answer.results, answer.failed):
             entry.auction_id = listings[int(entry.auction_id)].auction_id
-        sys.stdout.write(plain_json(answer.model_dump_json(indent=2)) + "\n")
+        sys.stdout.write(plain_json(answer.model_dump_json(indent=2, exclude_none=True)) + "\n")
     else:
         table(answer, listings, Console(highlight=False))
     return NONE_RANKED if listings and not answer.meta.succeeded else DONE

@@ -18,6 +18,9 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
     ranks = Table(box=None, pad_edge=False, header_style="dim")
     ranks.add_column("rank", justify="right")
     ranks.add_column("score", justify="right")
+    grouped = any(result.group for result in answer.results)
+    if grouped:
+        ranks.add_column("group", justify="right")
     ranks.add_column("listing", overflow="fold")
     titled = any(listing.title for listing in listings)
     if titled:
@@ -25,7 +28,8 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
     for result in answer.results:
         listing = listings[int(result.auction_id)]
         texts = [Text(plain(str(listing.auction_id))), Text(plain(listing.title or ""))]
-        ranks.add_row(str(result.rank), f"{result.score:.4f}", *texts[: 1 + titled])
+        group = [str(result.group or "")] if grouped else []
+        ranks.add_row(str(result.rank), f"{result.score:.4f}", *group, *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)
     for failure in answer.failed:

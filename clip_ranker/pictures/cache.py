@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from weakref import WeakValueDictionary
 
 import numpy as np
 from cachetools import TLRUCache, TTLCache
@@ -11,8 +12,8 @@ from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from clip_ranker.settings import Settings
 
-ENTRY_OVERHEAD_BYTES = 400
-"""Key, entry and array object around the vector; measured with tracemalloc."""
+ENTRY_OVERHEAD_BYTES = 800
+"""Two keys, entry and array object around the vector; measured with tracemalloc."""
 FAILURE_TTL_S = 5
 MOST_FAILURES = 10_000
 
@@ -42,6 +43,7 @@ class EmbeddingCache:
             MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S
         )
         self._unshared: dict[str, Entry] = {}
+        self._by_bytes: WeakValueDictionary[str, Embedding] = WeakValueDictionary()
 
     def get(self, key: str) -> Embedding | None:
         """The embedding, shape (dim,), if it is in memory and its time is not over.
@@ -57,13 +59,23 @@ class EmbeddingCache:
     def peek(self, key: str) -> Embedding | None:
         """Likewise, whether or not it failed since."""
         entry = self._memory.get(key)
-        return None if entry is None else entry.embedding
+        return self._by_bytes.get(key) if entry is None else entry.embedding
 
-    def put(self, key: str, embedding: Embedding, *, share: bool) -> None:
-        """Keeps an embedding; ``share`` marks it for the next ``flush``."""
-        embedding = np.array(embedding)  # a row of a batch would keep the whole batch alive
-        embedding.flags.writeable = False
-        self._remember(key, entry := Entry(embedding, time.time()))
+    def put(self, key: str, embedding: Embedding, *, bytes_key: str, share: bool) -> None:
+        """Keeps an embedding.
+
+        Args:
+            key: to find it by.
+            embedding: shape (dim,).
+            bytes_key: to find it by as well, for as long as it is kept under any other key.
+            share: marks it for the next ``flush``.
+        """
+        kept = self._by_bytes.get(bytes_key)
+        if kept is None:
+            kept = np.array(embedding)  # a row of a batch would keep the whole batch alive
+            kept.flags.writeable = False
+            self._by_bytes[bytes_key] = kept
+        self._remember(key, entry := Entry(kept, time.time()))
         if share and self._shared is not None:
             self._unshared[key] = entry
 

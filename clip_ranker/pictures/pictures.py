@@ -9,6 +9,7 @@ import httpx
 
 from clip_ranker import examples, metrics, processors
 from clip_ranker.decode.pool import Decoder
+from clip_ranker.download.answer import BIG_BODY_BYTES
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher, Embed
 from clip_ranker.errors import CandidateError, EmbedFailedError, TimedOutError, TooLargeError
@@ -16,9 +17,9 @@ from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.cache import EmbeddingCache
 from clip_ranker.pictures.job import Job
-from clip_ranker.pictures.single_flight import SharedPicture, SingleFlight
+from clip_ranker.pictures.shared_picture import SharedPicture
+from clip_ranker.pictures.single_flight import SingleFlight
 from clip_ranker.pictures.source import Keys, Source
-from clip_ranker.pictures.stage_clock import Stage
 from clip_ranker.settings import Settings
 from clip_ranker.turns import Turns
 
@@ -121,10 +122,8 @@ class Pictures:
         """
         if (known := self._cache.get(source.key)) is not None:
             return known
-        stage: Stage = "decode" if isinstance(source.content, bytes) else "download"
-        new = SharedPicture(source.host, stage)
         work = partial(self._embed, source)
-        return await self._single_flight.embedding(source.key, job, new, work, photo=photo)
+        return await self._single_flight.embedding(source, job, work, photo=photo)
 
     async def close(self) -> None:
         """Ends what is under way, processes and connections."""
@@ -137,21 +136,36 @@ class Pictures:
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedding:
         """The life of a picture, each step when it is its turn."""
         try:
-            async with AsyncExitStack() as held:
-                data = await self._bytes(source, picture, held)
-                picture.enter("decode")
-                waiting = await self._decode(data, source.image_resize_px, picture)
-            with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
-                embedding = await waiting
+            embedding = await self._known_or_new(source, picture)
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
-                self._cache.put_failure(source.key, failure)
+                for one in picture.sources:
+                    self._cache.put_failure(one.key, failure)
             raise
-        if source.worth_keeping:
-            self._cache.put(source.key, embedding, share=isinstance(source.content, httpx.URL))
+        for one in picture.sources:
+            if one.worth_keeping:
+                share = isinstance(one.content, httpx.URL)
+                self._cache.put(one.key, embedding, bytes_key=picture.bytes_key, share=share)
         if not picture.waited_for:  # then no answer will share it
             await self.share()
         return embedding
+
+    async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedding:
+        """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
+        async with AsyncExitStack() as held:
+            data = await self._bytes(source, picture, held)
+            if data is not source.content:
+                of_bytes = partial(self._keys.of_bytes, data, source.image_resize_px)
+                big = len(data) > BIG_BODY_BYTES
+                picture.bytes_key = await asyncio.to_thread(of_bytes) if big else of_bytes()
+            if (known := self._cache.peek(picture.bytes_key)) is not None:
+                return known
+            if self._single_flight.merge(picture):
+                raise asyncio.CancelledError
+            picture.enter("decode")
+            waiting = await self._decode(data, source.image_resize_px, picture)
+        with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
+            return await waiting
 
     async def _decode(
         self, data: bytes, image_resize_px: int, picture: SharedPicture

@@ -4,77 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from clip_ranker.errors import EmbedFailedError
-from clip_ranker.fair_queue import Picture, Request
+from clip_ranker.fair_queue import Request
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
-from clip_ranker.pictures.stage_clock import Stage
+from clip_ranker.pictures.shared_picture import SharedPicture
+from clip_ranker.pictures.source import Source
 from clip_ranker.turns import Turns
 
 MOST_KEPT = 32
 """Pictures that nobody waits for any more and that are finished all the same; two calls."""
-
-
-class SharedPicture(Picture):
-    """A picture being worked on, for all jobs that want it.
-
-    Args:
-        host: it is downloaded from.
-        stage: it begins in; the clocks of all who want it count it there.
-
-    Attributes:
-        begun: it has had its turn to be downloaded, or needs none.
-        worth_keeping: a job left it at its deadline, and will ask again.
-    """
-
-    def __init__(self, host: str, stage: Stage) -> None:
-        super().__init__(host)
-        self.begun = False
-        self.worth_keeping = False
-        self._stage = stage
-        self._waiters: dict[asyncio.Future[Embedding], Job] = {}
-
-    @property
-    def waited_for(self) -> bool:
-        """Whether anybody waits for its embedding."""
-        return any(not waiter.done() for waiter in self._waiters)
-
-    def jobs(self) -> list[Job]:
-        """All that want it."""
-        return [request for request in self.wanted_by if isinstance(request, Job)]
-
-    def enter(self, stage: Stage) -> None:
-        """It goes on to the next stage."""
-        for job in self.jobs():
-            job.clock.leave(self._stage)
-            job.clock.enter(stage)
-        self._stage = stage
-
-    def join(self, job: Job, *, photo: bool) -> asyncio.Future[Embedding]:
-        """One more job waits for it; returns what it waits for."""
-        if job not in self.wanted_by:
-            job.clock.enter(self._stage)
-        self.want(job, photo=photo)
-        waiter: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = job
-        return waiter
-
-    def leave(self, waiter: asyncio.Future[Embedding]) -> None:
-        """Undoes ``join``."""
-        job = self._waiters.pop(waiter)
-        self.worth_keeping |= job.late
-        self.unwant(job)
-        if job not in self.wanted_by:
-            job.clock.leave(self._stage)
-
-    def settle(self, outcome: Embedding | Exception, only: Job | None = None) -> None:
-        """Tells all who wait, or one job among them."""
-        for waiter, job in self._waiters.items():
-            if waiter.done() or only not in (None, job):
-                continue
-            if isinstance(outcome, Exception):
-                waiter.set_exception(outcome)
-            else:
-                waiter.set_result(outcome)
 
 
 class SingleFlight:
@@ -96,22 +34,20 @@ class SingleFlight:
 
     async def embedding(
         self,
-        key: str,
+        source: Source,
         job: Job,
-        new: SharedPicture,
         work: Callable[[SharedPicture], Awaitable[Embedding]],
         *,
         photo: bool = False,
     ) -> Embedding:
-        """Joins the work on the picture of this key, beginning it if there is none.
+        """Joins the work on a picture, beginning it if there is none.
 
         It ends when the last who waits leaves, unless it has begun and one of those who left did
         so at its deadline: then it is finished for the cache, behind everything else.
 
         Args:
-            key: of the picture.
+            source: of the picture.
             job: that wants it.
-            new: what it is if nobody works on it yet.
             work: does it.
             photo: it is the job's photo.
 
@@ -119,23 +55,37 @@ class SingleFlight:
             CandidateError: why there is no embedding.
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        picture = self._pictures.get(key)
+        picture = self._pictures.get(source.key)
         if picture is None:
-            picture = self._pictures[key] = new
-            self._tasks[picture] = asyncio.create_task(self._work(key, picture, work))
-        elif picture in self._kept:
-            self._kept.remove(picture)
-            picture.unwant(self._keeper)
+            picture = self._pictures[source.key] = SharedPicture(source)
+            self._tasks[picture] = asyncio.create_task(self._work(picture, work))
+        self._keep_no_more(picture)
         waiter = picture.join(job, photo=photo)
         try:
             return await waiter
         finally:
+            picture = picture.merged_into or picture
             picture.leave(waiter)
-            if self._pictures.get(key) is picture:
+            if self._pictures.get(source.key) is picture:
                 if not picture.waited_for:
-                    self._keep_or_end(key, picture)
+                    self._keep_or_end(picture)
                 elif not picture.live:  # a prefetch still waits for it
                     self._turns.hand_out()
+
+    def merge(self, picture: SharedPicture) -> bool:
+        """Looks for another of the same ``bytes_key``, which may be under way by another URL.
+
+        Returns:
+            Whether there is one. It has all who waited for this one, whose work is to be ended.
+        """
+        same = self._pictures.setdefault(picture.bytes_key, picture)
+        if same is picture:
+            return False
+        if picture not in self._kept:  # else nobody waits for it
+            self._keep_no_more(same)
+        self._pictures.update(dict.fromkeys([source.key for source in picture.sources], same))
+        picture.merge_into(same)
+        return True
 
     async def close(self) -> None:
         """Ends all work."""
@@ -144,7 +94,7 @@ class SingleFlight:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _keep_or_end(self, key: str, picture: SharedPicture) -> None:
+    def _keep_or_end(self, picture: SharedPicture) -> None:
         bodies = self._turns.big_bodies
         big = picture in bodies.held or picture.queue is bodies
         room = len(self._kept) < MOST_KEPT and not big
@@ -153,14 +103,21 @@ class SingleFlight:
             picture.want(self._keeper)
             self._turns.hand_out()
         else:
-            del self._pictures[key]  # nobody may join what is being cancelled
+            self._forget(picture)  # nobody may join what is being cancelled
             self._tasks[picture].cancel()
 
+    def _keep_no_more(self, picture: SharedPicture) -> None:
+        if picture in self._kept:
+            self._kept.remove(picture)
+            picture.unwant(self._keeper)
+
+    def _forget(self, picture: SharedPicture) -> None:
+        for key in picture.keys:
+            if self._pictures.get(key) is picture:
+                del self._pictures[key]
+
     async def _work(
-        self,
-        key: str,
-        picture: SharedPicture,
-        work: Callable[[SharedPicture], Awaitable[Embedding]],
+        self, picture: SharedPicture, work: Callable[[SharedPicture], Awaitable[Embedding]]
     ) -> None:
         outcome: Embedding | Exception
         try:
@@ -170,8 +127,7 @@ class SingleFlight:
             outcome = EmbedFailedError("the work on this picture was cut off")
         except Exception as error:  # noqa: BLE001 raised where it is waited for
             outcome = error
-        if self._pictures.get(key) is picture:
-            del self._pictures[key]
+        self._forget(picture)
         del self._tasks[picture]
         self._kept.discard(picture)
         picture.settle(outcome)

@@ -17,6 +17,7 @@ from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
+from clip_ranker.rank.groups import same_pictures
 from clip_ranker.rank.photo import decode_base64
 from clip_ranker.rank.schema import Meta, RankRequest, RankResponse, TimingMs
 from clip_ranker.rank.scores import Outcome, cosine, in_order
@@ -45,6 +46,7 @@ class Ranking:
     ) -> None:
         self.request = request
         self.outcomes: dict[int, Outcome] = {}
+        self._embeddings: dict[int, Embedding] = {}
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
@@ -90,6 +92,7 @@ class Ranking:
             elif isinstance(arrived, Exception):
                 raise arrived
             else:
+                self._embeddings[index] = arrived
                 self.outcomes[index] = cosine(self._query, arrived)
             yield index
         if len(self.outcomes) < len(self.request.candidates):
@@ -105,7 +108,8 @@ class Ranking:
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        clock, (results, failed) = self._job.clock, in_order(self.request, self.outcomes)
+        clock, groups = self._job.clock, same_pictures(self._embeddings)
+        results, failed = in_order(self.request, self.outcomes, groups)
         return RankResponse(
             results=results,
             failed=failed,
@@ -116,6 +120,7 @@ class Ranking:
                 succeeded=len(self.outcomes) - len(failed),
                 failed=len(failed),
                 cached=self.cached,
+                duplicates=len(groups) - len(set(groups.values())),
                 partial=self.partial,
                 timing_ms=TimingMs(total=clock.total_ms(), **clock.spent_ms()),
             ),

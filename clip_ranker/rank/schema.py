@@ -87,6 +87,11 @@ class RankRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="Longest side in pixels before the model's own resize."
     )
+    group_duplicates: bool = Field(
+        default=False,
+        description="Answer listings that show the same picture as one result, the best of them, "
+        "with the others in its `duplicates`; `top_k` then counts these.",
+    )
 
     @model_validator(mode="after")
     def _needs_a_query(self) -> "RankRequest":
@@ -122,6 +127,17 @@ class Result(BaseModel):
     auction_id: str | int = Field(description="As in the request.")
     score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
     rank: int = Field(ge=1, description="1 is the most similar.")
+    group: int | None = Field(
+        None,
+        ge=1,
+        description="The same number for all listings of this answer that show one picture, in "
+        "rank order from 1; left out where no other listing has it.",
+    )
+    duplicates: list[str | int] | None = Field(
+        None,
+        description="Listings with the same picture, by `auction_id`, in rank order; there only "
+        "with `group_duplicates`.",
+    )
 
 
 class Failure(BaseModel):
@@ -156,6 +172,9 @@ class Meta(BaseModel):
     succeeded: int = Field(description="Candidates with a score, whatever `top_k` is.")
     failed: int = Field(description="Candidates without a score.")
     cached: int = Field(description="Candidates whose embedding was known already.")
+    duplicates: int = Field(
+        description="Candidates whose picture is that of another with as good a score or a better."
+    )
     partial: bool = Field(description="True when the deadline cut the work short.")
     timing_ms: TimingMs = Field(description="Where the time went.")
 

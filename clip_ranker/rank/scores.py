@@ -28,25 +28,40 @@ def cosine(query: Embedding, embedding: Embedding) -> float:
 
 
 def in_order(
-    request: RankRequest, outcomes: Mapping[int, Outcome]
+    request: RankRequest, outcomes: Mapping[int, Outcome], groups: Mapping[int, int]
 ) -> tuple[list[Result], list[Failure]]:
     """What is ranked, best first and ``top_k`` of it, and what is not; in request order on ties.
 
     Args:
-        request: names the candidates.
+        request: names the candidates; says whether a group is answered as one, by its best.
         outcomes: of each, by its position.
+        groups: of each with a score, the same for all that show one picture.
     """
-    scored: list[tuple[str | int, float]] = []
+    scored: dict[int, float] = {}
     failed: list[Failure] = []
     for index, candidate in enumerate(request.candidates):
         name, outcome = candidate.auction_id, outcomes[index]
         if isinstance(outcome, CandidateError):
             failed.append(Failure(auction_id=name, reason=outcome.reason, detail=str(outcome)))
         else:
-            scored.append((name, outcome))
-    best_first = sorted(scored, key=lambda one: -one[1])[: request.top_k]
+            scored[index] = outcome
+    ids = [candidate.auction_id for candidate in request.candidates]
+    best_first = sorted(scored, key=lambda index: -scored[index])
+    members: dict[int, list[int]] = {}  # best group first, and best member
+    for index in best_first:
+        members.setdefault(groups[index], []).append(index)
+    shared = (group for group, same in members.items() if len(same) > 1)
+    numbers = {group: number for number, group in enumerate(shared, start=1)}
+    one_each = request.group_duplicates
+    answered = [same[0] for same in members.values()] if one_each else best_first
     results = [
-        Result(auction_id=name, score=score, rank=rank)
-        for rank, (name, score) in enumerate(best_first, start=1)
+        Result(
+            auction_id=ids[index],
+            score=scored[index],
+            rank=rank,
+            group=numbers.get(groups[index]),
+            duplicates=[ids[same] for same in members[groups[index]][1:]] if one_each else None,
+        )
+        for rank, index in enumerate(answered[: request.top_k], start=1)
     ]
     return results, failed

@@ -32,7 +32,9 @@ def answers(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
         if not isinstance(answer, BaseModel):
             return answer
         status = 202 if isinstance(answer, PrefetchResponse) else 200
-        response = Response(answer.model_dump_json(), status, media_type="application/json")
+        response = Response(
+            answer.model_dump_json(exclude_none=True), status, media_type="application/json"
+        )
         if isinstance(answer, RankResponse):
             stages = answer.meta.timing_ms.model_dump()
             timing = (f"{stage};dur={spent_ms:.1f}" for stage, spent_ms in stages.items())

@@ -76,7 +76,8 @@ class Api:
                 async for index in ranking.events():
                     yield _line(_event(ranking, index))
             answer = self._answer(ranking)
-            yield f'{{"type":"answer","answer":{answer.model_dump_json()}}}\n'
+            text = answer.model_dump_json(exclude_none=True)
+            yield f'{{"type":"answer","answer":{text}}}\n'
         except RequestError as error:
             yield _line({"type": "error", "error": str(error), "detail": error.detail})
         except Exception:

@@ -1,5 +1,6 @@
 """Nothing that a server, a file or its name brings reaches the terminal as more than text."""
 
+import io
 import json
 import re
 import threading
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from clip_ranker import examples
 from clip_ranker.cli.main import main
+from clip_ranker.cli.show import table
+from clip_ranker.rank.schema import Candidate, RankResponse
 
 HOSTILE = "赤\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\u2066\x7f\r\x00"
 """A title for the window, a cleared screen twice, text turned round; no line feed, as all of it
@@ -25,6 +29,7 @@ META = {
     "succeeded": 1,
     "failed": 1,
     "cached": 0,
+    "duplicates": 0,
     "partial": False,
     "timing_ms": {"total": 1, "download": 1, "decode": 1, "embed": 1},
 }
@@ -159,3 +164,20 @@ def test_what_is_made_harmless_in_json_is_the_same_json(
     assert json.loads(printed)["failed"] == [
         {"auction_id": HOSTILE, "reason": HOSTILE, "detail": HOSTILE}
     ]
+
+
+def test_listings_with_the_same_picture_are_marked() -> None:
+    def printed(*groups: int | None) -> list[list[str]]:
+        results = [
+            {"auction_id": str(n), "score": 0.5, "rank": n + 1, "group": group}
+            for n, group in enumerate(groups)
+        ]
+        listings = [Candidate(auction_id=f"A{n}") for n in range(len(groups))]
+        console = Console(file=io.StringIO(), width=80)
+        table(RankResponse.model_validate(ANSWER | {"results": results}), listings, console)
+        assert isinstance(console.file, io.StringIO)
+        return [line.split() for line in console.file.getvalue().splitlines()[: len(groups) + 1]]
+
+    assert printed(None, 1, 1)[0] == ["rank", "score", "group", "listing"]
+    assert printed(None, 1, 1)[2] == ["2", "0.5000", "1", "A1"]
+    assert printed(None, None)[0] == ["rank", "score", "listing"]

@@ -2,16 +2,23 @@
 
 import asyncio
 
+import httpx
 import numpy as np
 import pytest
 
 from clip_ranker.errors import EmbedFailedError, TimedOutError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
-from clip_ranker.pictures.single_flight import MOST_KEPT, SharedPicture, SingleFlight
+from clip_ranker.pictures.shared_picture import SharedPicture
+from clip_ranker.pictures.single_flight import MOST_KEPT, SingleFlight
+from clip_ranker.pictures.source import Source
 from clip_ranker.turns import Turns
 
 VECTOR = np.ones(4, np.float32)
+
+
+def source(key: str, host: str = "host") -> Source:
+    return Source(key, httpx.URL(f"https://{host}/"), 768)
 
 
 class Work:
@@ -48,9 +55,8 @@ class World:
         self.work = Work(begun=begun)
 
     def join(self, key: str, job: Job, *, photo: bool = False) -> "asyncio.Task[Embedding]":
-        new = SharedPicture("host", "download")
         return asyncio.create_task(
-            self.flights.embedding(key, job, new, self.work, photo=photo), name=key
+            self.flights.embedding(source(key), job, self.work, photo=photo), name=key
         )
 
 
@@ -71,8 +77,7 @@ class Downloads:
         return VECTOR
 
     def join(self, key: str, job: Job, host: str = "host") -> "asyncio.Task[Embedding]":
-        new = SharedPicture(host, "download")
-        return asyncio.create_task(self.flights.embedding(key, job, new, self._work))
+        return asyncio.create_task(self.flights.embedding(source(key, host), job, self._work))
 
 
 async def settle() -> None:

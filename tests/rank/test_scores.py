@@ -27,6 +27,7 @@ def test_order_is_falling_and_keeps_ties_in_request_order(
     results, failed = in_order(
         request,
         {n: NotAnImageError("no") if value is None else value for n, value in enumerate(values)},
+        {n: n for n in range(len(values))},
     )
     assert [failure.auction_id for failure in failed] == [
         str(n) for n, value in enumerate(values) if value is None

@@ -27,6 +27,8 @@ export interface RankRequest {
   max_concurrency?: number | null;
   /** Longest side in pixels before the model's own resize, 224 to 2048. */
   image_resize?: number | null;
+  /** Answer listings that show the same picture as one result, the best of them. */
+  group_duplicates?: boolean | null;
   /** Answer with what is ranked after so many milliseconds, 100 to 60000. */
   deadline_ms?: number | null;
 }
@@ -37,6 +39,10 @@ export interface Result {
   score: number;
   /** 1 is the most similar. */
   rank: number;
+  /** The same number for all listings that show one picture; none where no other listing has it. */
+  group?: number | null;
+  /** Listings with the same picture, in rank order; only with `group_duplicates`. */
+  duplicates?: AuctionId[] | null;
 }
 
 /** Why one candidate could not be ranked. */
@@ -72,6 +78,8 @@ export interface Meta {
   failed: number;
   /** Candidates answered from the cache. */
   cached: number;
+  /** Candidates whose picture is that of another with as good a score or a better. */
+  duplicates: number;
   /** True when `deadline_ms` ran out before all were ranked. */
   partial: boolean;
   timing_ms: TimingMs;
