@@ -105,10 +105,6 @@ class FairQueue(Generic[Work]):
         """All that waits, each picture once."""
         return list(self._waiting)
 
-    def all(self) -> list[Picture]:
-        """All that waits and all that holds."""
-        return [*self._waiting, *self.held]
-
     def waiting_for(self, request: Request) -> int:
         """How many pictures of this request wait."""
         return sum(map(len, self._lines.get(request, {}).values()))

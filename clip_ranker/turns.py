@@ -78,7 +78,8 @@ class Turns:
         costs more in a small one. Of what nobody waits for only when there is nothing else, and
         few.
         """
-        coming = [one for queue in (self.downloads, self.decoding) for one in queue.all()]
+        coming = {*self.downloads.held, *self.downloads.waiting()}
+        coming |= {*self.decoding.held, *self.decoding.waiting()}
         left = count_live({*coming, *self.to_embed.waiting()})
         calls = math.ceil(left / self._most_in_a_call) or 1
         evenly = max(self._max_batch_size, math.ceil(left / calls))

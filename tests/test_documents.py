@@ -18,8 +18,8 @@ import clip_ranker
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError
 from clip_ranker.examples import FOLDER
+from clip_ranker.rank.listing import Candidate
 from clip_ranker.rank.schema import (
-    Candidate,
     Failure,
     Meta,
     PrefetchRequest,

@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import TypeAdapter, ValidationError
 
 from clip_ranker.errors import ClipRankerError, DownloadFailedError
-from clip_ranker.rank.schema import Candidate, Candidates
+from clip_ranker.rank.listing import Candidate, Candidates
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 LISTINGS = TypeAdapter[list[Candidate]](Candidates)

@@ -13,7 +13,8 @@ from clip_ranker.cli.rankers import READERS
 from clip_ranker.decode import images
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.errors import CandidateError, NoImageError
-from clip_ranker.rank.schema import Candidate, RankRequest, RankResponse
+from clip_ranker.rank.listing import Candidate
+from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
 THUMBNAIL_PX = 320

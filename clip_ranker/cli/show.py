@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from clip_ranker.rank.schema import Candidate, RankResponse
+from clip_ranker.rank.listing import Candidate
+from clip_ranker.rank.schema import RankResponse
 
 
 def table(answer: RankResponse, listings: list[Candidate], console: Console) -> None:

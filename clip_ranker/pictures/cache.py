@@ -99,7 +99,8 @@ class EmbeddingCache:
             await self._shared.put(unshared)
 
     async def close(self) -> None:
-        """Closes the shared cache's connections."""
+        """Writes what is new to the shared cache and closes its connections."""
+        await self.flush()
         if self._shared is not None:
             await self._shared.close()
 

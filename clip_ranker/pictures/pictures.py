@@ -9,10 +9,9 @@ import httpx
 
 from clip_ranker import examples, metrics, processors
 from clip_ranker.decode.pool import Decoder
-from clip_ranker.download.answer import BIG_BODY_BYTES
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher, Embed
-from clip_ranker.errors import CandidateError, EmbedFailedError, TimedOutError, TooLargeError
+from clip_ranker.errors import CandidateError, EmbedFailedError, TooLargeError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.cache import EmbeddingCache
@@ -89,7 +88,7 @@ class Pictures:
         """
         if len(data) > self._max_bytes:
             raise TooLargeError(f"{len(data)} bytes, the limit is {self._max_bytes}")
-        key = await asyncio.to_thread(self._keys.of_bytes, data, image_resize_px)
+        key = await self._keys.of_bytes(data, image_resize_px)
         return Source(key, data, image_resize_px)
 
     def known(self, source: Source) -> Embedding | None:
@@ -130,7 +129,6 @@ class Pictures:
         await self._single_flight.close()
         await self._decoder.close()
         await self._fetcher.close()
-        await self._cache.flush()
         await self._cache.close()
 
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedding:
@@ -155,9 +153,7 @@ class Pictures:
         async with AsyncExitStack() as held:
             data = await self._bytes(source, picture, held)
             if data is not source.content:
-                of_bytes = partial(self._keys.of_bytes, data, source.image_resize_px)
-                big = len(data) > BIG_BODY_BYTES
-                picture.bytes_key = await asyncio.to_thread(of_bytes) if big else of_bytes()
+                picture.bytes_key = await self._keys.of_bytes(data, source.image_resize_px)
             if (known := self._cache.peek(picture.bytes_key)) is not None:
                 return known
             if self._single_flight.merge(picture):
@@ -190,7 +186,7 @@ class Pictures:
         await held.enter_async_context(self.turns.downloads.hold(picture))
         held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
         if isinstance(source.content, httpx.URL):
-            _tell_who_gives_up(picture)
+            picture.tell_who_gave_up_on_its_host()
         picture.begun = True
         if not isinstance(source.content, httpx.URL):
             return await asyncio.to_thread(source.content)
@@ -202,13 +198,3 @@ class Pictures:
         return await self._fetcher.fetch(
             source.content, askers=lambda: [job.asker for job in picture.jobs()], grow=grow
         )
-
-
-def _tell_who_gives_up(picture: SharedPicture) -> None:
-    """What one request learnt of a host is its own: the others go on."""
-    for job in picture.jobs():
-        if job.asker.gives_up_on(picture.host):
-            silent = TimedOutError("this host did not answer for other pictures of the list")
-            picture.settle(silent, only=job)
-    if not picture.waited_for:
-        raise asyncio.CancelledError

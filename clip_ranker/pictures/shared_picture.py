@@ -2,6 +2,7 @@
 
 import asyncio
 
+from clip_ranker.errors import TimedOutError
 from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
@@ -80,6 +81,19 @@ class SharedPicture(Picture):
         same.sources += self.sources
         same.worth_keeping |= self.worth_keeping
         self.merged_into = same
+
+    def tell_who_gave_up_on_its_host(self) -> None:
+        """What one request learnt of a host is its own: the others go on.
+
+        Raises:
+            asyncio.CancelledError: there are none.
+        """
+        for job in self.jobs():
+            if job.asker.gives_up_on(self.host):
+                silent = TimedOutError("this host did not answer for other pictures of the list")
+                self.settle(silent, only=job)
+        if not self.waited_for:
+            raise asyncio.CancelledError
 
     def settle(self, outcome: Embedding | Exception, only: Job | None = None) -> None:
         """Tells all who wait, or one job among them."""

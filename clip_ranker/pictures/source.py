@@ -1,5 +1,6 @@
 """Where a picture comes from, and the key of its embedding."""
 
+import asyncio
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from clip_ranker.models.store import StoredModel
 
 USUAL_RESIZE_PX = 768
 """``image_resize`` of a request that does not say otherwise."""
+
+BIG_BYTES = 200_000
+"""More would keep the event loop for more than a fifth of a millisecond."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +57,11 @@ class Keys:
         """Key of the picture behind a URL."""
         return self._digest(b"url", url.encode("utf-8", "surrogatepass"), image_resize_px)
 
-    def of_bytes(self, data: bytes, image_resize_px: int) -> str:
+    async def of_bytes(self, data: bytes, image_resize_px: int) -> str:
         """Key of a picture file."""
-        return self._digest(b"bytes", hashlib.sha256(data).digest(), image_resize_px)
+        big = len(data) > BIG_BYTES
+        digest = hashlib.sha256(data) if not big else await asyncio.to_thread(hashlib.sha256, data)
+        return self._digest(b"bytes", digest.digest(), image_resize_px)
 
     def _digest(self, kind: bytes, picture: bytes, image_resize_px: int) -> str:
         parts = (self._model, kind, str(image_resize_px).encode(), picture)

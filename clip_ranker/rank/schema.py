@@ -1,60 +1,13 @@
 """What the API takes and answers."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from clip_ranker.errors import CandidateError, NoImageError
-from clip_ranker.rank import lenient
-from clip_ranker.rank.lenient import NUMBER, Id, Request, Title, Whole
+from clip_ranker.errors import CandidateError
+from clip_ranker.rank.lenient import NUMBER, Request, Whole
+from clip_ranker.rank.listing import Candidates
 from clip_ranker.settings import get_settings
-
-
-class Candidate(BaseModel):
-    """One listing to rank."""
-
-    auction_id: Id = Field(description="Comes back as it is, an integer unrounded; may repeat.")
-    image_url: Any = Field(
-        None,
-        description="http or https URL of the thumbnail, or `example:<name>`. "
-        "A bad one, or none, fails this candidate, never the request.",
-        json_schema_extra={"anyOf": [{"type": "string"}, {"type": "null"}]},
-    )
-    title: Title = Field(None, description="Title of the listing; not used for the score yet.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_a_listing(cls, data: Any) -> Any:
-        if isinstance(data, Candidate):
-            return data
-        listing = lenient.object_of(data, "an object with auction_id and image_url")
-        lenient.check_spelling(listing, ("auction_id", "image_url"))
-        lenient.check_slips(listing, ("auction_id",))
-        return listing
-
-    def picture_url(self) -> str:
-        """Where its picture is.
-
-        Raises:
-            NoImageError: ``image_url`` is no text, or there is none in it.
-        """
-        if isinstance(self.image_url, str) and self.image_url.strip():
-            return self.image_url
-        sent = "image_url" in self.model_fields_set
-        raise NoImageError(f"image_url is {lenient.kind_of(self.image_url) if sent else 'missing'}")
-
-
-def _have_pictures(listings: Any) -> Any:
-    """One listing may lack its picture; where all do, its name may be the reason."""
-    if isinstance(listings, list) and all(
-        isinstance(listing, dict) and "image_url" not in listing for listing in listings
-    ):
-        for listing in listings:
-            lenient.check_slips(listing, ("image_url",))
-    return listings
-
-
-Candidates = Annotated[list[Candidate], BeforeValidator(_have_pictures)]
 
 
 class RankRequest(Request):

@@ -15,7 +15,8 @@ from rich.console import Console
 from clip_ranker import examples
 from clip_ranker.cli.main import main
 from clip_ranker.cli.show import table
-from clip_ranker.rank.schema import Candidate, RankResponse
+from clip_ranker.rank.listing import Candidate
+from clip_ranker.rank.schema import RankResponse
 
 HOSTILE = "赤\x1b]0;owned\x07\x1b[2J\x9b2J\u202e\u2066\x7f\r\x00"
 """A title for the window, a cleared screen twice, text turned round; no line feed, as all of it

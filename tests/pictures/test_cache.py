@@ -108,7 +108,7 @@ def test_keys_differ_by_everything_that_changes_the_embedding(
         for key in (
             keys.of_url("http://a/", size),
             keys.of_url("http://a/?", size),
-            keys.of_bytes(b"http://a/", size),
+            asyncio.run(keys.of_bytes(b"http://a/", size)),
         )
     ]
     assert len(set(keys)) == len(keys)

@@ -15,7 +15,8 @@ from clip_ranker.errors import NotAnImageError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.rank.groups import SAME_PICTURE_COSINE, same_pictures
-from clip_ranker.rank.schema import Candidate, RankRequest
+from clip_ranker.rank.listing import Candidate
+from clip_ranker.rank.schema import RankRequest
 from clip_ranker.rank.scores import in_order
 from tests.photos import PHOTOS, encode, picture
 

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from clip_ranker.errors import NotAnImageError
-from clip_ranker.rank.schema import Candidate, RankRequest
+from clip_ranker.rank.listing import Candidate
+from clip_ranker.rank.schema import RankRequest
 from clip_ranker.rank.scores import cosine, in_order
 
 outcomes = st.lists(st.none() | st.floats(-1, 1) | st.sampled_from([0.0, 0.5]), max_size=60)
