@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from clip_ranker.rank.schema import AnswerEvent, FailedEvent, ScoredEvent
+from clip_ranker.rank.events import AnswerEvent, FailedEvent, ScoredEvent
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import HANGS_S, Service, wait_until
