@@ -1,6 +1,6 @@
 """What the API takes and answers."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field, model_validator
 
@@ -138,32 +138,3 @@ class RankResponse(BaseModel):
     results: list[Result] = Field(description="Most similar first; `top_k` of them at most.")
     failed: list[Failure] = Field(description="Each candidate that is not ranked, and why.")
     meta: Meta = Field(description="How the request went.")
-
-
-class Progress(BaseModel):
-    """What every event about one candidate tells."""
-
-    index: int = Field(description="Position in the request's `candidates`.")
-    auction_id: str | int = Field(description="As in the request.")
-    done: int = Field(description="Candidates settled so far, this one included.")
-    candidates: int = Field(description="Candidates in the request.")
-
-
-class ScoredEvent(Progress):
-    """A candidate has its score."""
-
-    type: Literal["scored"] = Field(description="What happened.")
-    score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
-
-
-class FailedEvent(Failure, Progress):
-    """A candidate will have none."""
-
-    type: Literal["failed"] = Field(description="What happened.")
-
-
-class AnswerEvent(BaseModel):
-    """The last event of a stream."""
-
-    type: Literal["answer"] = Field(description="What happened.")
-    answer: RankResponse = Field(description="What /rank would have answered.")

@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from typing_extensions import TypedDict
 
 from clip_ranker import __version__, examples
-from clip_ranker.rank import schema
+from clip_ranker.rank import events, schema
 
 TEMPLATE = Path(__file__).with_suffix(".yaml")
 _TOO_SMALL = "Input should be greater than or equal to 224"
@@ -45,7 +45,7 @@ class ErrorBody(BaseModel):
 
 
 BODIES = (schema.RankRequest, schema.PrefetchRequest, schema.PrefetchResponse, ErrorBody)
-EVENTS = (schema.ScoredEvent, schema.FailedEvent, schema.AnswerEvent)  # this holds a RankResponse
+EVENTS = (events.ScoredEvent, events.FailedEvent, events.AnswerEvent)  # this holds a RankResponse
 
 
 @functools.cache
