@@ -69,6 +69,16 @@ async def read(
     if announced.isdecimal() and int(announced) > limit_bytes:
         raise TooLargeError(f"more than {limit_bytes} bytes")
     body, received, chunks, is_big = bytearray(), 0, 0, False
+
+    async def take(piece: bytes) -> None:
+        nonlocal is_big
+        body.extend(piece)
+        if len(body) > limit_bytes:
+            raise TooLargeError(f"more than {limit_bytes} bytes, unfolded")
+        if len(body) > BIG_BODY_BYTES and not is_big:
+            is_big = True
+            await grow()
+
     async for chunk in response.aiter_raw():
         received += len(chunk)
         chunks += 1
@@ -77,16 +87,11 @@ async def read(
         if received > limit_bytes:
             raise TooLargeError(f"more than {limit_bytes} bytes")
         if unfolding is None:
-            body += chunk
+            await take(chunk)
         else:
             for piece in unfolding.unfold(chunk):
-                body += piece
+                await take(piece)
                 await anyio.lowlevel.checkpoint()  # others have their turn
-                if len(body) > limit_bytes:
-                    raise TooLargeError(f"more than {limit_bytes} bytes, unfolded")
-        if len(body) > BIG_BODY_BYTES and not is_big:
-            is_big = True
-            await grow()
     if received and not body:
         raise DownloadFailedError("the answer is compressed and broken")
     if whole_bytes not in (None, received):

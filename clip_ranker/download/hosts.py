@@ -35,8 +35,8 @@ class Asker(Request):
     host look silent to others.
     """
 
-    def __init__(self) -> None:
-        super().__init__(max_concurrency=1)  # which has no say in look-ups
+    def __init__(self, *, background: bool = False) -> None:
+        super().__init__(1, background=background)  # how many has no say in look-ups
         self._silences: Counter[str] = Counter()
         self._heard: set[str] = set()
 

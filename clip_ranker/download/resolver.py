@@ -72,8 +72,10 @@ class SystemResolver:
         finally:
             for asker in attempt.askers:
                 look_up.unwant(asker)
-            if not look_up.live:
+            if not look_up.wanted_by:
                 self._abandon(host, look_up)
+            elif not look_up.live:  # a prefetch still asks, but holds nobody up
+                self._places.hand_out()
 
     def _begin(self, host: str, port: int) -> _LookUp:
         look_up = self._under_way[host] = _LookUp()
@@ -106,8 +108,10 @@ def _addresses(host: str, port: int) -> Sequence[str]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError:
         return []
-    except OSError as error:  # a plain one where there is no open file left to ask with
-        if isinstance(error, socket.gaierror) and error.errno in NO_SUCH_NAME:
+    except socket.gaierror as error:
+        if error.errno in NO_SUCH_NAME:
             return []
         raise httpcore.ConnectError("name look-up failed") from error
+    except OSError as error:  # of this process, as no open file to ask with: no fault of the host's
+        raise httpcore.PoolTimeout("no name look-up at the moment") from error
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))

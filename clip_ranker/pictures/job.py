@@ -23,6 +23,6 @@ class Job(Request):
         self, max_concurrency: int, *, early: bool = False, background: bool = False
     ) -> None:
         super().__init__(max_concurrency, early=early, background=background)
-        self.asker = Asker()
+        self.asker = Asker(background=background)
         self.clock = StageClock()
         self.late = False

@@ -43,6 +43,8 @@ class Body:
         self._bytes = BodyBytes(settings.max_bodies_bytes, settings.max_bodies_bytes // MOST_BODIES)
         # Of requests whose body is here: a client that only drips one in holds no place.
         self._places = RequestPlaces(settings.max_requests)
+        # One at a time, because it counts only when it is known how much comes out.
+        self._unfolding = asyncio.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on what is not a POST; refuses in our one shape."""
@@ -73,16 +75,17 @@ class Body:
         body = bytearray()
         limit = asyncio.timeout(self._limits.upload_timeout_s)
         upload = held.enter_context(self._bytes.hold(client, limit))
+        self._bytes.grow(upload, 0)
         try:
             async with limit:
                 more = True
                 while more:
-                    self._check_size(len(body))
-                    self._bytes.grow(upload, len(body))
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return []
                     body += message.get("body", b"")
+                    self._check_size(len(body))
+                    self._bytes.grow(upload, len(body))
                     more = message.get("more_body", False)
         except TimeoutError as error:
             if upload.gave_way:
@@ -90,12 +93,12 @@ class Body:
             raise RequestTimeoutError(
                 f"the body took more than {self._limits.upload_timeout_s:g} s to arrive"
             ) from error
-        self._check_size(len(body))
-        self._bytes.grow(upload, len(body))
-        self._bytes.arrived(upload)
+        finally:
+            self._bytes.arrived(upload)
         encoding, most = headers.get("content-encoding", ""), self._limits.max_body_bytes
-        text = await asyncio.to_thread(to_json_text, body, encoding, most)
-        self._bytes.grow(upload, len(text))
+        async with self._unfolding:
+            text = await asyncio.to_thread(to_json_text, body, encoding, most)
+            self._bytes.grow(upload, len(text))
         self._bytes.arrived(upload)
         _check_marks(text)
         return [{"type": "http.request", "body": text, "more_body": False}]

@@ -7,7 +7,6 @@ import time
 from limits import parse
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from limits.errors import StorageError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from clip_ranker import metrics
@@ -32,13 +31,12 @@ class RateLimit:
         self._app = app
         self._limit = parse(settings.rate_limit)
         self._timeout_s = settings.cache_timeout_s
-        self._here = MovingWindowRateLimiter(MemoryStorage())
+        self._here, self._counted_at = MovingWindowRateLimiter(MemoryStorage()), 0.0
         self._shared = None
         self._left_alone_until = 0.0
         if settings.cache_url:
             redis = RedisStorage(
                 settings.cache_url,
-                wrap_exceptions=True,
                 implementation="redispy",
                 key_prefix=PREFIX,
             )
@@ -46,21 +44,24 @@ class RateLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hands on, or refuses."""
-        if is_post(scope) and (wait_s := await self._wait_s(client_of(scope))):
+        if is_post(scope) and (wait_s := await self.wait_s(client_of(scope))):
             error = RateLimitError(f"more than {self._limit} from here, send fewer", wait_s)
             await error_response(error)(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 
-    async def _wait_s(self, client: Client) -> int:
+    async def wait_s(self, client: Client) -> int:
         """Seconds until the client may send again, 0 if it may now."""
         if self._shared is not None and time.monotonic() >= self._left_alone_until:
             try:
                 async with asyncio.timeout(self._timeout_s):
                     return await self._hit(self._shared, client)
-            except (StorageError, OSError, TimeoutError):
+            except Exception:  # noqa: BLE001 whatever it answers, it is away
                 self._left_alone_until = time.monotonic() + LEFT_ALONE_S
                 metrics.CACHE_BACKEND_ERRORS.inc()
+        if time.time() < self._counted_at:  # put back: what was counted is still to come
+            self._here = MovingWindowRateLimiter(MemoryStorage())
+        self._counted_at = time.time()
         return await self._hit(self._here, client)
 
     async def _hit(self, limiter: MovingWindowRateLimiter, client: Client) -> int:

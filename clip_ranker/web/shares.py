@@ -142,7 +142,7 @@ class BodyBytes:
 
     def _make_way(self, for_who_holds: int) -> None:
         for other in self._coming:
-            if self._held[other.client] > for_who_holds:
+            if self._held[other.client] > for_who_holds and not other.limit.expired():
                 self._release(other)
                 other.gave_way = True
                 other.limit.reschedule(0)

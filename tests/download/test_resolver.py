@@ -192,7 +192,7 @@ def test_no_open_file_to_ask_with_is_no_fault_of_the_name(monkeypatch: pytest.Mo
 
     async def scenario() -> None:
         (asked,) = ask(SystemResolver(), "shop.example")
-        with pytest.raises(httpcore.ConnectError):
+        with pytest.raises(httpcore.PoolTimeout):
             await asked
 
     asyncio.run(scenario())

@@ -247,3 +247,19 @@ def test_what_has_ended_counts_no_more() -> None:
             await asyncio.gather(uploads.task, return_exceptions=True)
 
     uploads(scenario)
+
+
+def test_a_body_whose_time_is_over_anyway_gives_way_to_nobody() -> None:
+    async def scenario() -> None:
+        held = BodyBytes(100, least=1)
+        over = asyncio.timeout(0)
+        with held.hold(A, over) as late:
+            held.grow(late, 70)
+            with pytest.raises(TimeoutError):
+                async with over:
+                    await asyncio.Event().wait()
+            with held.hold(B, asyncio.timeout(60)) as newcomer, pytest.raises(BusyError):
+                held.grow(newcomer, 40)
+            assert not late.gave_way
+
+    run(scenario)
