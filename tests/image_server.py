@@ -14,6 +14,8 @@ from urllib.parse import parse_qs, urlsplit
 class ImageServer:
     """Serves what was ``put``, and the routes below.
 
+    A query that begins with "own" makes the bytes of a file differ: it stands behind its end.
+
     /slow?s=2        the astronaut, that many seconds late
     /drip?s=0.2      a byte every so often, for ever
     /held/NAME       the picture NAME once ``release`` is set; ``waiting`` counts these requests,
@@ -98,7 +100,7 @@ def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
             url = urlsplit(self.path)
             server.hits[url.path] += 1
             if url.path in server.files:
-                self._file(url.path)
+                self._file(url.path, url.query)
                 return
             query = {name: values[0] for name, values in parse_qs(url.query).items()}
             first, _, rest = url.path.lstrip("/").partition("/")
@@ -110,8 +112,10 @@ def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        def _file(self, path: str) -> None:
+        def _file(self, path: str, query: str) -> None:
             data, kind = server.files[path]
+            if query.startswith("own"):
+                data += query.encode()
             self._answer(200, {"Content-Type": kind}, data)
 
         def _answer(self, status: int, headers: dict[str, str], body: bytes = b"") -> None:
