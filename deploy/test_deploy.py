@@ -267,7 +267,8 @@ def test_the_stricter_site_closes_what_is_for_operators(
             assert service.get(path).status_code < 400, path
             assert client.get(path).status_code == 404, path
         assert rank(client, picture("cat")).status_code == 200
-        assert client.post("/rank", content=b" " * 31_000_000).status_code == 413
+        json = {"Content-Type": "application/json"}
+        assert client.post("/rank", content=b" " * 31_000_000, headers=json).status_code == 413
 
 
 def test_what_belongs_to_others_is_not_removed(service: httpx.Client) -> None:
