@@ -12,7 +12,7 @@ import pillow_heif
 # These alone: looking for a format would load all forty that Pillow knows.
 from PIL import AvifImagePlugin, Image, WebPImagePlugin  # noqa: F401
 
-from clip_ranker.decode import cut_short, icc, kinds, png
+from clip_ranker.decode import icc, kinds, png
 from clip_ranker.errors import NotAnImageError, TooLargeError
 
 pillow_heif.register_heif_opener(
@@ -24,6 +24,9 @@ warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which ar
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP")
 JPEG_START = b"\xff\xd8"
+SCAN = re.compile(rb"\xff\xda\0(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+"""Its start, of one to four components; other lengths are refused. What is behind the picture or in
+a comment has hardly any of these, but many of the two bytes alone."""
 MAX_SCANS = 64
 """Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
 the whole picture."""
@@ -79,7 +82,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Opened:
     image = open_file(Stream(data), max_pixels)
     _check(image.size, max_pixels)
     # Pillow calls some JPEG files MPO.
-    if data.startswith(JPEG_START) and data.count(cut_short.START_OF_SCAN) > MAX_SCANS:
+    if data.startswith(JPEG_START) and len(SCAN.findall(data)) > MAX_SCANS:
         raise NotAnImageError("a file of so many scans is made to keep us busy")
     return Opened(image, data, _profile(image, data), image.size)
 

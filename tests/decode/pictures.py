@@ -266,6 +266,9 @@ def numbers() -> dict[str, Case]:
         "cHRM of nothing": Case(lambda: png(PIXELS, gama(45_455), chrm(*[0] * 8)), PIXELS, 0),
         "gAMA near sRGB's": Case(lambda: png(PIXELS, gama(45_455)), PIXELS, 0),
         "gAMA of nothing": Case(lambda: png(PIXELS, gama(0)), PIXELS, 0),
+        "gAMA of 200 bytes": Case(
+            lambda: png(PIXELS, png_chunk(b"gAMA", b"\xff" * 200)), PIXELS, 0
+        ),
         "gAMA, damaged": Case(lambda: png(PIXELS, broken(gama(100_000))), PIXELS, 0),
         "sRGB before gAMA": Case(
             lambda: png(PIXELS, gama(100_000), png_chunk(b"sRGB", b"\0")), PIXELS, 0
@@ -328,6 +331,15 @@ def no_profiles() -> dict[str, Case]:
     return cases
 
 
+def noise(size: int) -> bytes:
+    return np.random.default_rng(0).bytes(size)
+
+
+def comment(text: bytes) -> bytes:
+    """A segment of a JPEG file."""
+    return b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text
+
+
 def damaged() -> dict[str, Case]:
     """A little of the file is missing or wrong."""
     cases = {}
@@ -359,6 +371,8 @@ def damaged() -> dict[str, Case]:
     cases["JPEG of grey alone"] = Case(
         lambda: encode(Image.new("L", (64, 64), 128)), np.full((64, 64, 3), 128), 0
     )
+    jpeg = encode(CAT)
+    seen_jpeg = np.asarray(Image.open(io.BytesIO(jpeg)))
     text = png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000_000)))
     cases |= {
         "PNG with a damaged comment": Case(lambda: spoilt_text(encode(CAT, "PNG")), PIXELS, 0),
@@ -377,6 +391,10 @@ def damaged() -> dict[str, Case]:
         "GIF without its last rows": Case(lambda: cut(encode(PALETTE, "GIF"), 0.95), SEEN, 12),
         "GIF, interlaced, without its last rows": Case(
             lambda: cut(encode(PALETTE, "GIF", interlace=1), 0.95), SEEN, 12
+        ),
+        "JPEG with a film behind it": Case(lambda: jpeg + noise(6_000_000), seen_jpeg, 0),
+        "JPEG with large comments": Case(
+            lambda: jpeg[:2] + comment(noise(65_000)) * 77 + jpeg[2:], seen_jpeg, 0
         ),
         "BMP without its last rows": Case(lambda: cut(encode(CAT, "BMP"), 0.95), PIXELS, 12),
         "GIF without an end": Case(lambda: encode(PALETTE, "GIF")[:-1], SEEN, 0),
