@@ -13,9 +13,10 @@ START_OF_SCAN = b"\xff\xda"
 BLOCK_PX = 16
 """A JPEG file is decoded in blocks of so many rows and columns at most."""
 READ_IN_PART = ("JPEG", "MPO", "PNG", "GIF", "BMP")
-GREY: dict[str, object] = {"RGB": (128, 128, 128), "L": 128}
-LEAST_BITS = 3
-"""Of 64 pixels of one colour: two each for brightness, less for what is stored at half the size."""
+GREY = {127, 128}
+"""In each channel of what is missing."""
+LEAST_BITS = {"L": 2, "RGB": 3, "CMYK": 5}
+"""Of 64 pixels of one colour: two a channel, less for what is stored at half the size."""
 FEWER_BYTES = (4, 32, 256, 2048, 16_384)
 PIECE_BYTES = 4096
 """Unpacks to 4 MB at most."""
@@ -35,15 +36,15 @@ def with_end(jpeg: bytes) -> bytes:
 
 def ends_in_grey(picture: Image.Image) -> bool:
     """Whether a JPEG file's picture may end early although the file has an end."""
-    if picture.format not in ("JPEG", "MPO") or picture.mode not in GREY:
+    if picture.format not in ("JPEG", "MPO") or picture.mode not in LEAST_BITS:
         return False
     width, height = picture.size
-    corners = {picture.getpixel((x, height - 1)) for x in (0, width - 1)}
-    return corners == {GREY[picture.mode]}
+    corners = [picture.crop((x, height - 1, x + 1, height)).tobytes() for x in (0, width - 1)]
+    return GREY.issuperset(b"".join(corners))
 
 
-def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
-    """Part that is missing, 0 to 1: of the picture, or of the file where it has many scans.
+def jpeg_missing(picture: Image.Image, file: bytes) -> float:
+    """Part of the picture that is missing, 0 to 1.
 
     What is missing is grey. Where it begins a file of a few bytes less looks different; grey that
     was there takes bytes, too.
@@ -51,7 +52,6 @@ def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
     Args:
         picture: decoded from the file.
         file: with an end.
-        ended: it had one of its own.
     """
     stream = io.BytesIO(file)
     Image.open(stream, formats=("JPEG",))  # up to the first scan
@@ -60,8 +60,9 @@ def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
     last = bare.rfind(START_OF_SCAN)
     if not _all_scans_begun(bare, first, len(picture.getbands())):
         return 1.0
-    if ended and last != first:  # each scan began: it is blurred at worst
+    if last != first:  # each scan began: it is blurred at worst
         return 0.0
+    size_px, bits = picture.width * picture.height, LEAST_BITS[picture.mode]
     for fewer in FEWER_BYTES:
         if len(bare) - fewer < last + BLOCK_PX:
             break
@@ -70,14 +71,9 @@ def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
         if end := _last_difference(picture, shorter):
             right, top, bottom = end
             there_px = picture.width * top + right * (bottom - top)
-            missing_px = picture.width * picture.height - there_px
-            if 8 * fewer > LEAST_BITS * missing_px / 64:
-                return 0.0
-            if last == first:
-                return missing_px / (picture.width * picture.height)
-            missing_bytes = (len(bare) - last) * missing_px / there_px
-            return missing_bytes / (len(bare) + missing_bytes)
-    return 1.0
+            missing_px = size_px - there_px
+            return 0.0 if 8 * fewer > bits * missing_px / 64 else missing_px / size_px
+    return 0.0 if 8 * (len(bare) - last) > bits * size_px / 64 else 1.0
 
 
 def _all_scans_begun(file: bytes, at: int, components: int) -> bool:
@@ -111,16 +107,18 @@ def png_missing(file: bytes) -> float:
         columns, rows = -(-(width - left) // step_x), -(-(height - top) // step_y)
         if columns > 0 and rows > 0:
             expected += rows * (1 + (columns * bits + 7) // 8)
-    unpacker, count = zlib.decompressobj(), 0
-    try:
-        for at in range(file.index(b"IDAT") + 4, len(file) - 16, PIECE_BYTES):
-            piece = file[at : min(at + PIECE_BYTES, len(file) - 16)]
-            count += len(unpacker.decompress(piece))
-            if count >= expected:
-                return 0.0
-    except zlib.error:
-        pass
-    return 1 - count / expected
+    unpacker, count, step = zlib.decompressobj(), 0, PIECE_BYTES
+    at, end = file.index(b"IDAT") + 4, len(file) - 16
+    while at < end and count < expected:
+        before = unpacker.copy()
+        try:
+            count += len(unpacker.decompress(file[at : min(at + step, end)]))
+            at += step
+        except zlib.error:
+            if step == 1:
+                break
+            unpacker, step = before, 1  # once more, up to the byte that is wrong
+    return max(0.0, 1 - count / expected)
 
 
 def rows_missing(picture: Image.Image) -> float:

@@ -81,7 +81,7 @@ def _decoded(opened: Opened) -> Image.Image:
         try:
             image.load()
             if cut_short.ends_in_grey(image):
-                missing = cut_short.jpeg_missing(image, opened.file, ended=True)
+                missing = cut_short.jpeg_missing(image, opened.file)
         except OSError:  # cut short, perhaps by a little
             if kind not in cut_short.READ_IN_PART:
                 raise
@@ -92,7 +92,7 @@ def _decoded(opened: Opened) -> Image.Image:
             with nullcontext() if jpeg else _lenient():
                 image.load()
             if jpeg:
-                missing = cut_short.jpeg_missing(image, file, ended=False)
+                missing = cut_short.jpeg_missing(image, file)
             elif kind == "PNG":
                 missing = cut_short.png_missing(file)
             else:

@@ -306,9 +306,7 @@ def odd() -> dict[str, bytes]:
         "PNG with one text of 100 MB": png(4, 4, text_bomb(100_000_000), data=bytes(52)),
         "PNG with texts of 100 MB": with_text(100_000_000),
         "PNG with a profile of 100 MB": png(4, 4, text_bomb(100_000_000, b"iCCP"), data=bytes(52)),
-        "PNG of a gamma of 200 bytes": png(
-            4, 4, png_chunk(b"gAMA", b"\xff" * 200), data=bytes(52)
-        ),
+        "PNG of a gamma of 200 bytes": png(4, 4, png_chunk(b"gAMA", b"\xff" * 200), data=bytes(52)),
         "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
         "HEIC of 900 layers": heif.file(
             [heif.overlay(900, (64, 64)), heif.coded("HEIF", (1024, 1024))]
