@@ -2,7 +2,6 @@
 
 import io
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -35,6 +34,8 @@ MAX_SIDE_PX = 65_535
 MAX_READS = 50_000
 """Of a file by Pillow's parsers, which are Python: each segment, chunk or fill byte takes one to
 three. Honest files take some hundreds; a file of 10 MB can hold millions, for seconds of work."""
+READS_PER_PIXEL = 2
+"""More of a BMP file of run lengths, up to a megapixel: that takes some seconds at most."""
 ISPE = re.compile(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", re.DOTALL)
 NCLX = re.compile(rb"colrnclx\0(.)\0(.)", re.DOTALL)
 
@@ -100,8 +101,8 @@ def open_file(stream: Stream, max_pixels: int) -> Image.Image:
         raise NotAnImageError(
             f"not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is {kinds.name(data)}"
         ) from error
-    if image.format == "BMP":  # read one by one where it is packed; its time is limited
-        stream.most_reads = sys.maxsize
+    if image.format == "BMP":  # read one by one where it is packed
+        stream.most_reads = MAX_READS + READS_PER_PIXEL * min(image.width * image.height, 1_000_000)
     return image
 
 

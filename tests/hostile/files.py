@@ -285,6 +285,7 @@ def crumbled() -> dict[str, bytes]:
         + b"\1x" * 3_000_000
         + b"\0"
         + gif[13:],
+        "BMP of 4,800,000 runs": bmp(2_200, 2_200, b"\1\1" * 4_800_000),
         "GIF of 9 MB of nothing": gif[:13] + b"\1" * 9_000_000 + gif[13:],
         "PNG of 800,000 pieces": picture[:end] + png_chunk(b"IDAT", b"") * 800_000 + picture[end:],
     }
