@@ -1,10 +1,11 @@
 """How much of a picture is missing where its file ends too early."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFile
 
 MOST_MISSING = 0.1
 """Of the picture; less is shown by browsers, too, and changes little."""
@@ -20,6 +21,9 @@ LEAST_BITS = {"L": 2, "RGB": 3, "CMYK": 5}
 FEWER_BYTES = (4, 32, 256, 2048, 16_384)
 PIECE_BYTES = 4096
 """Unpacks to 4 MB at most."""
+OLD_BMP_HEADER = 12
+"""Its bytes, OS/2's."""
+BMP_RUN_LENGTHS = (1, 2)
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 WHOLE = ((0, 0, 1, 1),)
 ADAM7 = (
@@ -32,6 +36,18 @@ ADAM7 = (
 def with_end(jpeg: bytes) -> bytes:
     """The same file with an end, for a decoder that makes grey of what is missing."""
     return jpeg.rstrip(b"\xff") + END_OF_IMAGE
+
+
+def with_last_block(gif: bytes) -> bytes:
+    """The same file with its last block as long as it is: a decoder leaves out what is cut."""
+    header = Image.open(io.BytesIO(gif), formats=("GIF",))
+    assert isinstance(header, ImageFile.ImageFile)
+    at = header.tile[0].offset
+    while at < len(gif) and gif[at] and at + gif[at] < len(gif):
+        at += gif[at] + 1
+    if at >= len(gif) or not gif[at]:
+        return gif
+    return gif[:at] + bytes([len(gif) - at - 1]) + gif[at + 1 :]
 
 
 def ends_in_grey(picture: Image.Image) -> bool:
@@ -121,8 +137,26 @@ def png_missing(file: bytes) -> float:
     return max(0.0, 1 - count / expected)
 
 
-def rows_missing(picture: Image.Image) -> float:
-    """Part of the rows of a GIF or BMP picture in which nothing was drawn, 0 to 1."""
-    rows = np.asarray(picture).reshape(picture.height, -1)
-    blank = picture.info.get("transparency", 0)
-    return float((rows == blank).all(axis=1).mean())
+def gif_missing(picture: Image.Image, file: bytes) -> float:
+    """Part of the first frame that is missing, 0 to 1: it takes the colour it is drawn upon."""
+    header = Image.open(io.BytesIO(file), formats=("GIF",))
+    assert isinstance(header, ImageFile.ImageFile)
+    box = header.tile[0].extents or (0, 0, *header.size)
+    size = struct.pack("<4H", *box[:2], box[2] - box[0], box[3] - box[1])
+    at = file.rindex(b"," + size, 0, header.tile[0].offset)
+    upon = 0 if picture.info.get("transparency", 0) else 255
+    control = b"!\xf9\4\1\0\0" + bytes([upon, 0])
+    other = Image.open(io.BytesIO(file[:at] + control + file[at:]), formats=("GIF",))
+    other.load()
+    pair = [np.asarray(one)[box[1] : box[3], box[0] : box[2]] for one in (picture, other)]
+    return float((pair[0] != pair[1]).mean())
+
+
+def bmp_missing(picture: Image.Image, file: bytes) -> float:
+    """Part of the rows that is missing, 0 to 1; of run lengths, in which nothing was drawn."""
+    old = file[14] == OLD_BMP_HEADER
+    bits = int.from_bytes(file[24:26] if old else file[28:30], "little")
+    if not old and file[30] in BMP_RUN_LENGTHS:
+        return float((~np.asarray(picture).astype(bool)).all(axis=1).mean())
+    expected = (picture.width * bits + 31) // 32 * 4 * picture.height
+    return max(0.0, 1 - (len(file) - int.from_bytes(file[10:14], "little")) / expected)

@@ -74,7 +74,7 @@ def _answer(request: Request) -> bytes:
         return TOO_LARGE + str(error).encode() if request.large else _large(request)
     except MemoryError:
         return TOO_LARGE + b"decoding it takes more memory than its size allows"
-    except Exception:  # of parsers on hostile bytes: ending for it would cost a start
+    except Exception:  # noqa: BLE001 of parsers on hostile bytes: ending would cost a start
         traceback.print_exc()  # goes to the service's standard error
         return NOT_AN_IMAGE + b"decoding it broke the decoder"
 

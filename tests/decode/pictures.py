@@ -392,6 +392,9 @@ def damaged() -> dict[str, Case]:
             cases[f"JPEG progressive on {colour} of {size} without {gone} bytes"] = Case(
                 lambda f=file, g=gone: f[:-g], seen, 1
             )
+    black = Image.new("RGB", (300, 200))
+    black.paste(SMALL.convert("RGB"), (100, 60))
+    seen_black = np.asarray(black.quantize(64).convert("RGB"))
     few = Image.new("RGB", (320, 320), "white")
     few.paste("red", (80, 80, 200, 150))
     jpeg = encode(CAT)
@@ -424,6 +427,15 @@ def damaged() -> dict[str, Case]:
         "JPEG with a film behind it": Case(lambda: jpeg + noise(6_000_000), seen_jpeg, 0),
         "JPEG with large comments": Case(
             lambda: jpeg[:2] + comment(noise(65_000)) * 77 + jpeg[2:], seen_jpeg, 0
+        ),
+        "BMP of black without a byte": Case(
+            lambda: encode(black, "BMP")[:-1], np.asarray(black), 1
+        ),
+        "GIF on black without 10 bytes": Case(
+            lambda: encode(black.quantize(64), "GIF")[:-10], seen_black, 5
+        ),
+        "GIF of a part on black without 10 bytes": Case(
+            lambda: gif_at(30, 20, SMALL)[:-10], on_white(SMALL_SEEN, 30, 20), 3
         ),
         "BMP without its last rows": Case(lambda: cut(encode(CAT, "BMP"), 0.95), PIXELS, 12),
         "GIF without an end": Case(lambda: encode(PALETTE, "GIF")[:-1], SEEN, 0),
