@@ -1,10 +1,11 @@
 """How much of a picture is missing where its file ends too early."""
 
 import io
+import struct
 import zlib
 
 import numpy as np
-from PIL import Image, ImageChops
+from PIL import Image, ImageChops, ImageFile
 
 MOST_MISSING = 0.1
 """Of the picture; less is shown by browsers, too, and changes little."""
@@ -13,12 +14,16 @@ START_OF_SCAN = b"\xff\xda"
 BLOCK_PX = 16
 """A JPEG file is decoded in blocks of so many rows and columns at most."""
 READ_IN_PART = ("JPEG", "MPO", "PNG", "GIF", "BMP")
-GREY: dict[str, object] = {"RGB": (128, 128, 128), "L": 128}
-LEAST_BITS = 3
-"""Of 64 pixels of one colour: two each for brightness, less for what is stored at half the size."""
+GREY = {127, 128}
+"""In each channel of what is missing."""
+LEAST_BITS = {"L": 2, "RGB": 3, "CMYK": 5}
+"""Of 64 pixels of one colour: two a channel, less for what is stored at half the size."""
 FEWER_BYTES = (4, 32, 256, 2048, 16_384)
 PIECE_BYTES = 4096
 """Unpacks to 4 MB at most."""
+OLD_BMP_HEADER = 12
+"""Its bytes, OS/2's."""
+BMP_RUN_LENGTHS = (1, 2)
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 WHOLE = ((0, 0, 1, 1),)
 ADAM7 = (
@@ -33,17 +38,29 @@ def with_end(jpeg: bytes) -> bytes:
     return jpeg.rstrip(b"\xff") + END_OF_IMAGE
 
 
+def with_last_block(gif: bytes) -> bytes:
+    """The same file with its last block as long as it is: a decoder leaves out what is cut."""
+    header = Image.open(io.BytesIO(gif), formats=("GIF",))
+    assert isinstance(header, ImageFile.ImageFile)
+    at = header.tile[0].offset
+    while at < len(gif) and gif[at] and at + gif[at] < len(gif):
+        at += gif[at] + 1
+    if at >= len(gif) or not gif[at]:
+        return gif
+    return gif[:at] + bytes([len(gif) - at - 1]) + gif[at + 1 :]
+
+
 def ends_in_grey(picture: Image.Image) -> bool:
     """Whether a JPEG file's picture may end early although the file has an end."""
-    if picture.format not in ("JPEG", "MPO") or picture.mode not in GREY:
+    if picture.format not in ("JPEG", "MPO") or picture.mode not in LEAST_BITS:
         return False
     width, height = picture.size
-    corners = {picture.getpixel((x, height - 1)) for x in (0, width - 1)}
-    return corners == {GREY[picture.mode]}
+    corners = [picture.crop((x, height - 1, x + 1, height)).tobytes() for x in (0, width - 1)]
+    return GREY.issuperset(b"".join(corners))
 
 
-def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
-    """Part that is missing, 0 to 1: of the picture, or of the file where it has many scans.
+def jpeg_missing(picture: Image.Image, file: bytes) -> float:
+    """Part of the picture that is missing, 0 to 1.
 
     What is missing is grey. Where it begins a file of a few bytes less looks different; grey that
     was there takes bytes, too.
@@ -51,7 +68,6 @@ def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
     Args:
         picture: decoded from the file.
         file: with an end.
-        ended: it had one of its own.
     """
     stream = io.BytesIO(file)
     Image.open(stream, formats=("JPEG",))  # up to the first scan
@@ -60,8 +76,9 @@ def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
     last = bare.rfind(START_OF_SCAN)
     if not _all_scans_begun(bare, first, len(picture.getbands())):
         return 1.0
-    if ended and last != first:  # each scan began: it is blurred at worst
+    if last != first:  # each scan began: it is blurred at worst
         return 0.0
+    size_px, bits = picture.width * picture.height, LEAST_BITS[picture.mode]
     for fewer in FEWER_BYTES:
         if len(bare) - fewer < last + BLOCK_PX:
             break
@@ -70,14 +87,9 @@ def jpeg_missing(picture: Image.Image, file: bytes, *, ended: bool) -> float:
         if end := _last_difference(picture, shorter):
             right, top, bottom = end
             there_px = picture.width * top + right * (bottom - top)
-            missing_px = picture.width * picture.height - there_px
-            if 8 * fewer > LEAST_BITS * missing_px / 64:
-                return 0.0
-            if last == first:
-                return missing_px / (picture.width * picture.height)
-            missing_bytes = (len(bare) - last) * missing_px / there_px
-            return missing_bytes / (len(bare) + missing_bytes)
-    return 1.0
+            missing_px = size_px - there_px
+            return 0.0 if 8 * fewer > bits * missing_px / 64 else missing_px / size_px
+    return 0.0 if 8 * (len(bare) - last) > bits * size_px / 64 else 1.0
 
 
 def _all_scans_begun(file: bytes, at: int, components: int) -> bool:
@@ -111,20 +123,40 @@ def png_missing(file: bytes) -> float:
         columns, rows = -(-(width - left) // step_x), -(-(height - top) // step_y)
         if columns > 0 and rows > 0:
             expected += rows * (1 + (columns * bits + 7) // 8)
-    unpacker, count = zlib.decompressobj(), 0
-    try:
-        for at in range(file.index(b"IDAT") + 4, len(file) - 16, PIECE_BYTES):
-            piece = file[at : min(at + PIECE_BYTES, len(file) - 16)]
-            count += len(unpacker.decompress(piece))
-            if count >= expected:
-                return 0.0
-    except zlib.error:
-        pass
-    return 1 - count / expected
+    unpacker, count, step = zlib.decompressobj(), 0, PIECE_BYTES
+    at, end = file.index(b"IDAT") + 4, len(file) - 16
+    while at < end and count < expected:
+        before = unpacker.copy()
+        try:
+            count += len(unpacker.decompress(file[at : min(at + step, end)]))
+            at += step
+        except zlib.error:
+            if step == 1:
+                break
+            unpacker, step = before, 1  # once more, up to the byte that is wrong
+    return max(0.0, 1 - count / expected)
 
 
-def rows_missing(picture: Image.Image) -> float:
-    """Part of the rows of a GIF or BMP picture in which nothing was drawn, 0 to 1."""
-    rows = np.asarray(picture).reshape(picture.height, -1)
-    blank = picture.info.get("transparency", 0)
-    return float((rows == blank).all(axis=1).mean())
+def gif_missing(picture: Image.Image, file: bytes) -> float:
+    """Part of the first frame that is missing, 0 to 1: it takes the colour it is drawn upon."""
+    header = Image.open(io.BytesIO(file), formats=("GIF",))
+    assert isinstance(header, ImageFile.ImageFile)
+    box = header.tile[0].extents or (0, 0, *header.size)
+    size = struct.pack("<4H", *box[:2], box[2] - box[0], box[3] - box[1])
+    at = file.rindex(b"," + size, 0, header.tile[0].offset)
+    upon = 0 if picture.info.get("transparency", 0) else 255
+    control = b"!\xf9\4\1\0\0" + bytes([upon, 0])
+    other = Image.open(io.BytesIO(file[:at] + control + file[at:]), formats=("GIF",))
+    other.load()
+    pair = [np.asarray(one)[box[1] : box[3], box[0] : box[2]] for one in (picture, other)]
+    return float((pair[0] != pair[1]).mean())
+
+
+def bmp_missing(picture: Image.Image, file: bytes) -> float:
+    """Part of the rows that is missing, 0 to 1; of run lengths, in which nothing was drawn."""
+    old = file[14] == OLD_BMP_HEADER
+    bits = int.from_bytes(file[24:26] if old else file[28:30], "little")
+    if not old and file[30] in BMP_RUN_LENGTHS:
+        return float((~np.asarray(picture).astype(bool)).all(axis=1).mean())
+    expected = (picture.width * bits + 31) // 32 * 4 * picture.height
+    return max(0.0, 1 - (len(file) - int.from_bytes(file[10:14], "little")) / expected)

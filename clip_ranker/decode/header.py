@@ -2,7 +2,6 @@
 
 import io
 import re
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -12,7 +11,7 @@ import pillow_heif
 # These alone: looking for a format would load all forty that Pillow knows.
 from PIL import AvifImagePlugin, Image, WebPImagePlugin  # noqa: F401
 
-from clip_ranker.decode import cut_short, icc, kinds, png
+from clip_ranker.decode import icc, kinds, png
 from clip_ranker.errors import NotAnImageError, TooLargeError
 
 pillow_heif.register_heif_opener(
@@ -24,6 +23,9 @@ warnings.filterwarnings("ignore", module="PIL")  # about damaged files, which ar
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "AVIF", "GIF", "BMP")
 JPEG_START = b"\xff\xd8"
+SCAN = re.compile(rb"\xff\xda\0(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+"""Its start, of one to four components; other lengths are refused. What is behind the picture or in
+a comment has hardly any of these, but many of the two bytes alone."""
 MAX_SCANS = 64
 """Of a JPEG file; a progressive one has about ten. Each may be a dozen bytes and cost a pass over
 the whole picture."""
@@ -32,6 +34,8 @@ MAX_SIDE_PX = 65_535
 MAX_READS = 50_000
 """Of a file by Pillow's parsers, which are Python: each segment, chunk or fill byte takes one to
 three. Honest files take some hundreds; a file of 10 MB can hold millions, for seconds of work."""
+READS_PER_PIXEL = 2
+"""More of a BMP file of run lengths, up to a megapixel: that takes some seconds at most."""
 ISPE = re.compile(rb"\0\0\0\x14ispe\0{4}(.{4})(.{4})", re.DOTALL)
 NCLX = re.compile(rb"colrnclx\0(.)\0(.)", re.DOTALL)
 
@@ -79,7 +83,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Opened:
     image = open_file(Stream(data), max_pixels)
     _check(image.size, max_pixels)
     # Pillow calls some JPEG files MPO.
-    if data.startswith(JPEG_START) and data.count(cut_short.START_OF_SCAN) > MAX_SCANS:
+    if data.startswith(JPEG_START) and len(SCAN.findall(data)) > MAX_SCANS:
         raise NotAnImageError("a file of so many scans is made to keep us busy")
     return Opened(image, data, _profile(image, data), image.size)
 
@@ -97,8 +101,8 @@ def open_file(stream: Stream, max_pixels: int) -> Image.Image:
         raise NotAnImageError(
             f"not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is {kinds.name(data)}"
         ) from error
-    if image.format == "BMP":  # read one by one where it is packed; its time is limited
-        stream.most_reads = sys.maxsize
+    if image.format == "BMP":  # read one by one where it is packed
+        stream.most_reads = MAX_READS + READS_PER_PIXEL * min(image.width * image.height, 1_000_000)
     return image
 
 

@@ -81,22 +81,27 @@ def _decoded(opened: Opened) -> Image.Image:
         try:
             image.load()
             if cut_short.ends_in_grey(image):
-                missing = cut_short.jpeg_missing(image, opened.file, ended=True)
+                missing = cut_short.jpeg_missing(image, opened.file)
         except OSError:  # cut short, perhaps by a little
             if kind not in cut_short.READ_IN_PART:
                 raise
             image.close()
             jpeg = opened.file.startswith(JPEG_START)
             file = cut_short.with_end(opened.file) if jpeg else opened.file
+            if kind == "GIF":
+                file = cut_short.with_last_block(file)
             image = open_file(Stream(file), image.width * image.height)
             with nullcontext() if jpeg else _lenient():
                 image.load()
             if jpeg:
-                missing = cut_short.jpeg_missing(image, file, ended=False)
+                missing = cut_short.jpeg_missing(image, file)
             elif kind == "PNG":
                 missing = cut_short.png_missing(file)
+            elif kind == "GIF":
+                with _lenient():
+                    missing = cut_short.gif_missing(image, file)
             else:
-                missing = cut_short.rows_missing(image)
+                missing = cut_short.bmp_missing(image, file)
     except (MemoryError, NotAnImageError):
         raise
     except Exception as error:  # Pillow's decoders raise most of what Python has

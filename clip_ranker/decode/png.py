@@ -111,7 +111,8 @@ def _profile(colour: dict[bytes, bytes]) -> bytes | None:
         return profile
     if b"iCCP" in colour and (profile := _unpacked(colour[b"iCCP"])):
         return profile
-    gamma = int.from_bytes(colour.get(b"gAMA", b"")) / 100_000
+    number = colour.get(b"gAMA", b"")
+    gamma = int.from_bytes(number) / 100_000 if len(number) == 4 else 0
     if b"sRGB" in colour or not 0.05 < gamma < 20:
         return None
     points = icc.SRGB

@@ -7,6 +7,7 @@ ends when that is closed, so with the one that started it. Imports as little as 
 import resource
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
@@ -73,6 +74,9 @@ def _answer(request: Request) -> bytes:
         return TOO_LARGE + str(error).encode() if request.large else _large(request)
     except MemoryError:
         return TOO_LARGE + b"decoding it takes more memory than its size allows"
+    except Exception:  # noqa: BLE001 of parsers on hostile bytes: ending would cost a start
+        traceback.print_exc()  # goes to the service's standard error
+        return NOT_AN_IMAGE + b"decoding it broke the decoder"
 
 
 def _large(request: Request) -> bytes:

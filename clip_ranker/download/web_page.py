@@ -2,6 +2,7 @@
 
 import html
 import re
+from contextlib import suppress
 
 import anyio
 import httpx
@@ -48,7 +49,7 @@ async def explain(text: str, response: httpx.Response) -> str:
     if "html" not in content_type.lower() or encoding not in ("", "identity"):
         return text
     page = bytearray()
-    with anyio.move_on_after(PATIENCE_S):
+    with suppress(httpx.TransportError), anyio.move_on_after(PATIENCE_S):  # the error is known
         async for chunk in response.aiter_raw():
             page += chunk
             if len(page) >= PAGE_BYTES:

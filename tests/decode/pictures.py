@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -266,6 +267,9 @@ def numbers() -> dict[str, Case]:
         "cHRM of nothing": Case(lambda: png(PIXELS, gama(45_455), chrm(*[0] * 8)), PIXELS, 0),
         "gAMA near sRGB's": Case(lambda: png(PIXELS, gama(45_455)), PIXELS, 0),
         "gAMA of nothing": Case(lambda: png(PIXELS, gama(0)), PIXELS, 0),
+        "gAMA of 200 bytes": Case(
+            lambda: png(PIXELS, png_chunk(b"gAMA", b"\xff" * 200)), PIXELS, 0
+        ),
         "gAMA, damaged": Case(lambda: png(PIXELS, broken(gama(100_000))), PIXELS, 0),
         "sRGB before gAMA": Case(
             lambda: png(PIXELS, gama(100_000), png_chunk(b"sRGB", b"\0")), PIXELS, 0
@@ -328,6 +332,15 @@ def no_profiles() -> dict[str, Case]:
     return cases
 
 
+def noise(size: int) -> bytes:
+    return np.random.default_rng(0).bytes(size)
+
+
+def comment(text: bytes) -> bytes:
+    """A segment of a JPEG file."""
+    return b"\xff\xfe" + struct.pack(">H", len(text) + 2) + text
+
+
 def damaged() -> dict[str, Case]:
     """A little of the file is missing or wrong."""
     cases = {}
@@ -344,6 +357,10 @@ def damaged() -> dict[str, Case]:
                 cases[f"JPEG{name} of {size} without {gone} bytes"] = Case(
                     lambda i=other, o=options, g=gone: encode(i, **o)[:-g], seen, 2
                 )
+            if name == " progressive":
+                cases[f"JPEG{name} of {size} without a seventh"] = Case(
+                    lambda i=other, o=options: cut(encode(i, **o), 0.86), seen, 8
+                )
             cases[f"JPEG{name} of {size} without a twentieth"] = Case(
                 lambda i=other, o=options: cut(encode(i, **o), 0.97), seen, 8
             )
@@ -356,9 +373,32 @@ def damaged() -> dict[str, Case]:
     for name, options in {"": {}, " progressive": {"progressive": True}}.items():
         seen = np.asarray(Image.open(io.BytesIO(encode(grey, **options))))
         cases[f"JPEG{name} that ends in grey"] = Case(lambda o=options: encode(grey, **o), seen, 0)
-    cases["JPEG of grey alone"] = Case(
-        lambda: encode(Image.new("L", (64, 64), 128)), np.full((64, 64, 3), 128), 0
-    )
+    for mode, size, drawn in product(("L", "RGB", "CMYK"), (64, 320, 600), (False, True)):
+        for quality, subsampling in ((10, 0), (75, 2)):
+            dull = Image.new(mode, (size, size), (128,) * len(mode))
+            if drawn:
+                dull.paste(60, (size // 8, size // 8, size // 2, size // 3))
+            file = encode(dull, quality=quality, subsampling=subsampling, optimize=True)
+            seen = np.asarray(Image.open(io.BytesIO(file)).convert("RGB"))
+            cases[f"JPEG of grey{' and more' * drawn} in {mode} of {size} of {quality}"] = Case(
+                lambda f=file: f, seen, 0
+            )
+    for colour, size in product(("white", "black", "grey"), (320, 600)):
+        plain = Image.new("RGB", (size, size), colour)
+        plain.paste(CAT, (size // 4, size // 4))
+        file = encode(plain, progressive=True)
+        seen = np.asarray(Image.open(io.BytesIO(file)))
+        for gone in (1, 2, 10):
+            cases[f"JPEG progressive on {colour} of {size} without {gone} bytes"] = Case(
+                lambda f=file, g=gone: f[:-g], seen, 1
+            )
+    black = Image.new("RGB", (300, 200))
+    black.paste(SMALL.convert("RGB"), (100, 60))
+    seen_black = np.asarray(black.quantize(64).convert("RGB"))
+    few = Image.new("RGB", (320, 320), "white")
+    few.paste("red", (80, 80, 200, 150))
+    jpeg = encode(CAT)
+    seen_jpeg = np.asarray(Image.open(io.BytesIO(jpeg)))
     text = png_chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(100_000_000)))
     cases |= {
         "PNG with a damaged comment": Case(lambda: spoilt_text(encode(CAT, "PNG")), PIXELS, 0),
@@ -367,6 +407,12 @@ def damaged() -> dict[str, Case]:
             lambda: png(PIXELS, png_chunk(b"iTXt", b"\xff")), PIXELS, 0
         ),
         "PNG without an end": Case(lambda: encode(CAT, "PNG")[:-12], PIXELS, 0),
+        "PNG with a wrong checksum of its rows": Case(
+            lambda: (file := encode(CAT, "PNG"))[:-20] + bytes(4) + file[-16:], PIXELS, 3
+        ),
+        "PNG, small, with a wrong checksum of its rows": Case(
+            lambda: (file := encode(few, "PNG"))[:-20] + bytes(4) + file[-16:], np.asarray(few), 1
+        ),
         "PNG without its last rows": Case(lambda: cut(encode(CAT, "PNG"), 0.95), PIXELS, 12),
         "PNG, interlaced, without its last rows": Case(
             lambda: cut(png(PIXELS, interlaced=True), 0.95), PIXELS, 14
@@ -377,6 +423,19 @@ def damaged() -> dict[str, Case]:
         "GIF without its last rows": Case(lambda: cut(encode(PALETTE, "GIF"), 0.95), SEEN, 12),
         "GIF, interlaced, without its last rows": Case(
             lambda: cut(encode(PALETTE, "GIF", interlace=1), 0.95), SEEN, 12
+        ),
+        "JPEG with a film behind it": Case(lambda: jpeg + noise(6_000_000), seen_jpeg, 0),
+        "JPEG with large comments": Case(
+            lambda: jpeg[:2] + comment(noise(65_000)) * 77 + jpeg[2:], seen_jpeg, 0
+        ),
+        "BMP of black without a byte": Case(
+            lambda: encode(black, "BMP")[:-1], np.asarray(black), 1
+        ),
+        "GIF on black without 10 bytes": Case(
+            lambda: encode(black.quantize(64), "GIF")[:-10], seen_black, 5
+        ),
+        "GIF of a part on black without 10 bytes": Case(
+            lambda: gif_at(30, 20, SMALL)[:-10], on_white(SMALL_SEEN, 30, 20), 3
         ),
         "BMP without its last rows": Case(lambda: cut(encode(CAT, "BMP"), 0.95), PIXELS, 12),
         "GIF without an end": Case(lambda: encode(PALETTE, "GIF")[:-1], SEEN, 0),
@@ -536,7 +595,10 @@ def refused() -> dict[str, tuple[bytes, str]]:
         found[f"film of {brand.decode()}"] = (film.replace(b"%s", brand), "MP4")
     for part in (0.2, 0.5, 0.85):
         for name, options in {"": {}, " progressive": {"progressive": True}}.items():
-            found[f"JPEG{name} of {part}"] = (cut(encode(cat, **options), part), "a tenth")
+            if (name, part) != (" progressive", 0.85):  # all of it is there, a little blurred
+                found[f"JPEG{name} of {part}"] = (cut(encode(cat, **options), part), "a tenth")
         found[f"JPEG of {part} with an end"] = (early_end(part), "a tenth")
+    inks = encode(cat.convert("CMYK"))
+    found["JPEG in CMYK of 0.1 with an end"] = (cut(inks, 0.1) + b"\xff\xd9", "a tenth")
     found["JPEG progressive of 0.05 with an end"] = (early_end(0.05, progressive=True), "a tenth")
     return found

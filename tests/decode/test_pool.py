@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,6 +93,19 @@ def test_a_picture_that_breaks_its_process_fails_alone(decoder: Decoder) -> None
     assert [one.shape for one in whole] == [(224, 224, 3)] * len(PHOTOS)
     children = psutil.Process().children()
     assert [one for one in children if one.status() == psutil.STATUS_ZOMBIE] == []
+
+
+def test_an_error_nobody_foresaw_fails_its_picture_and_ends_no_process() -> None:
+    others = workers()
+    decoder = Decoder(replace(CLIP, interpolation="none"), processes=1, max_pixels=files.CAP_PX)
+    try:
+        (process,) = set(workers()) - set(others)
+        for _ in range(2):
+            with pytest.raises(NotAnImageError, match="broke the decoder"):
+                decode(decoder, PHOTOS["cat"])
+        assert set(workers()) - set(others) == {process}
+    finally:
+        asyncio.run(decoder.close())
 
 
 def test_a_picture_of_endless_work_is_ended_and_others_go_on(decoder: Decoder) -> None:

@@ -162,6 +162,13 @@ def test_a_page_that_never_ends_costs_its_error_no_time_out(
     assert str(outcome(server, "/", download_timeout_s=30)) == "HTTP 403"
 
 
+def test_a_page_that_breaks_off_is_the_error_it_came_with(server: RawServer) -> None:
+    whole = page(b"No robots").replace(b"Content-Length: ", b"Content-Length: 9")
+    server.says("/", whole)
+    assert str(outcome(server, "/")) == "HTTP 403 with a web page, “No robots”"
+    assert len(server.requests) == 1
+
+
 def test_headers_of_an_answer_never_reach_a_sentence(server: RawServer) -> None:
     evil = b"\x9b31m\xe2\x80\xae\x80"
     for head in (

@@ -285,6 +285,7 @@ def crumbled() -> dict[str, bytes]:
         + b"\1x" * 3_000_000
         + b"\0"
         + gif[13:],
+        "BMP of 4,800,000 runs": bmp(2_200, 2_200, b"\1\1" * 4_800_000),
         "GIF of 9 MB of nothing": gif[:13] + b"\1" * 9_000_000 + gif[13:],
         "PNG of 800,000 pieces": picture[:end] + png_chunk(b"IDAT", b"") * 800_000 + picture[end:],
     }
@@ -306,6 +307,7 @@ def odd() -> dict[str, bytes]:
         "PNG with one text of 100 MB": png(4, 4, text_bomb(100_000_000), data=bytes(52)),
         "PNG with texts of 100 MB": with_text(100_000_000),
         "PNG with a profile of 100 MB": png(4, 4, text_bomb(100_000_000, b"iCCP"), data=bytes(52)),
+        "PNG of a gamma of 200 bytes": png(4, 4, png_chunk(b"gAMA", b"\xff" * 200), data=bytes(52)),
         "AVIF that claims little": claims("AVIF", (10_000, 5_001), (64, 64)),
         "HEIC of 900 layers": heif.file(
             [heif.overlay(900, (64, 64)), heif.coded("HEIF", (1024, 1024))]
