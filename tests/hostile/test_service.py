@@ -99,7 +99,10 @@ def test_every_refused_address_is_one_blocked_candidate(
     answer = service.ranked(query=CAT, candidates=[*urls, "example:cat"])
     found = failures(answer)
     assert len(found) == len(urls)
-    assert {failure["reason"] for failure in found.values()} <= {"url_blocked"}
+    assert all(
+        failure["reason"] == ("url_blocked" if url.strip() else "no_image")
+        for url, failure in zip(urls, (found[str(n)] for n in range(len(urls))), strict=True)
+    )
     details = {found[str(index)]["detail"] for index in range(blocked_alike)}
     assert details == {BLOCKED_ADDRESS}
     assert [result["auction_id"] for result in answer["results"]] == [str(len(urls))]
@@ -204,7 +207,6 @@ BAD_BODIES: dict[str, bytes] = {
     "not JSON": b"query_image_base64=abc",
     "half of JSON": b'{"candidates": [',
     "not UTF-8": b'{"candidates": "\xff\xfe"}',
-    "a byte order mark": b"\xef\xbb\xbf" + json.dumps(body()).encode(),
     "UTF-16": json.dumps(body()).encode("utf-16"),
     "an array": b"[]",
     "an array of one": json.dumps([body()]).encode(),
@@ -234,17 +236,13 @@ BAD_BODIES: dict[str, bytes] = {
             "no id": body(candidates=[{"image_url": "example:cat"}]),
             "id empty": candidate(auction_id=""),
             "id of 257": candidate(auction_id="x" * 257),
-            "id a number": candidate(auction_id=1),
             "id a list": candidate(auction_id=["1"]),
-            "no URL": body(candidates=[{"auction_id": "1"}]),
-            "URL null": candidate(image_url=None),
-            "URL a number": candidate(image_url=1),
             "10,000 candidates": body(candidates=candidate()["candidates"] * 10_000),
             "201 candidates": body(candidates=candidate()["candidates"] * 201),
             "max_concurrency 0": body(max_concurrency=0),
             "max_concurrency 51": body(max_concurrency=51),
             "max_concurrency 10^9": body(max_concurrency=10**9),
-            "max_concurrency a string": body(max_concurrency="10"),
+            "max_concurrency a word": body(max_concurrency="ten"),
             "max_concurrency 1.5": body(max_concurrency=1.5),
             "max_concurrency true": body(max_concurrency=True),
             "image_resize 1": body(image_resize=1),
