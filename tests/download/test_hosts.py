@@ -115,7 +115,7 @@ def test_who_leaves_says_nothing_of_the_host(
 
 @pytest.mark.parametrize(
     ("looked_up", "patience_s", "dead"),
-    [(True, 0.05, True), (False, 0.05, False), (True, 9, False)],
+    [(True, 0, True), (False, 0, False), (True, 9, False)],
 )
 def test_a_connect_that_ran_out_of_time_counts_if_it_had_enough_of_it(
     looked_up: bool, patience_s: float, dead: bool, monkeypatch: pytest.MonkeyPatch
@@ -124,7 +124,7 @@ def test_a_connect_that_ran_out_of_time_counts_if_it_had_enough_of_it(
 
     async def scenario(breaker: CircuitBreaker, _: Clock) -> None:
         for _ in range(hosts.ENOUGH_FAILURES):
-            scope = anyio.CancelScope(deadline=anyio.current_time() + 0.1)
+            scope = anyio.CancelScope(deadline=anyio.current_time() + 0.5)
             await hang(breaker, scope, looked_up=looked_up)
         assert await is_dead(breaker) is dead
 
