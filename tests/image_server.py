@@ -112,7 +112,7 @@ def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
 
-        def _file(self, path: str, query: str) -> None:
+        def _file(self, path: str, query: str = "") -> None:
             data, kind = server.files[path]
             if query.startswith("own"):
                 data += query.encode()
