@@ -99,7 +99,6 @@ class Body:
         async with self._unfolding:
             text = await asyncio.to_thread(to_json_text, body, encoding, most)
             self._bytes.grow(upload, len(text))
-        self._bytes.arrived(upload)
         _check_marks(text)
         return [{"type": "http.request", "body": text, "more_body": False}]
 

@@ -114,6 +114,7 @@ class BodyBytes:
     def hold(self, client: Client, limit: asyncio.Timeout) -> Iterator[Upload]:
         """Counts a body until the block ends."""
         upload = Upload(client, limit)
+        self._coming[upload] = None
         try:
             yield upload
         finally:
@@ -128,8 +129,8 @@ class BodyBytes:
         Raises:
             BusyError: there is no memory for it.
         """
-        self._coming[upload] = None
-        self._coming.move_to_end(upload)
+        if upload in self._coming:
+            self._coming.move_to_end(upload)
         more = max(size, self._least) - upload.held
         while more > 0 and not may_have(more, upload.client, self._held, self._total):
             self._make_way(self._held[upload.client] + more)

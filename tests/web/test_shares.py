@@ -263,3 +263,22 @@ def test_a_body_whose_time_is_over_anyway_gives_way_to_nobody() -> None:
             assert not late.gave_way
 
     run(scenario)
+
+
+def test_a_body_that_unfolds_to_too_much_after_it_is_here_gives_way_to_nobody() -> None:
+    """While its client is told so, its time has ended."""
+
+    async def scenario() -> None:
+        held = BodyBytes(100, least=1)
+        ended = asyncio.timeout(60)
+        with held.hold(A, ended) as here:
+            async with ended:
+                held.grow(here, 60)
+            held.arrived(here)
+            with pytest.raises(BusyError):
+                held.grow(here, 90)
+            with held.hold(B, asyncio.timeout(60)) as newcomer, pytest.raises(BusyError):
+                held.grow(newcomer, 41)
+            assert not here.gave_way
+
+    run(scenario)
