@@ -41,7 +41,7 @@ def read_picture(url: str) -> bytes:
     try:
         return Path(os.fsdecode(unquote_to_bytes(url.removeprefix(FILE)))).read_bytes()
     except OSError as error:
-        raise DownloadFailedError(f"cannot be read: {error.strerror}") from error
+        raise DownloadFailedError("file_unreadable", why=str(error.strerror)) from error
 
 
 def read_listings(path: Path) -> list[Candidate]:

@@ -27,11 +27,9 @@ def is_compressed(content_encoding: str) -> bool:
     names = [name.strip().lower() for name in content_encoding.split(",")]
     compressed = [name for name in names if name in UNFOLDED | NOT_READ]
     if len(compressed) > 1:
-        raise DownloadFailedError("the answer is compressed more than once")
+        raise DownloadFailedError("compressed_twice")
     if compressed and compressed[0] in NOT_READ:
-        raise DownloadFailedError(
-            f"the answer is compressed ({compressed[0]}) although that was not asked for"
-        )
+        raise DownloadFailedError("compressed_unasked", encoding=compressed[0])
     return bool(compressed)
 
 
@@ -53,7 +51,7 @@ class Unfolding:
             try:
                 yield self._stream.decompress(data, STEP_BYTES)
             except zlib.error as error:
-                raise DownloadFailedError("the answer is compressed and broken") from error
+                raise DownloadFailedError("compressed_broken") from error
             data = self._stream.unconsumed_tail
 
 

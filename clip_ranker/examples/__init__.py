@@ -22,5 +22,5 @@ def read(url: str) -> bytes:
     """
     name = url.removeprefix(SCHEME)
     if name not in names():  # also keeps paths out
-        raise DownloadFailedError(f"no such example; there are {', '.join(names())}")
+        raise DownloadFailedError("no_such_example", names=", ".join(names()))
     return (FOLDER / f"{name}.jpg").read_bytes()

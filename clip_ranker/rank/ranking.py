@@ -101,9 +101,7 @@ class Ranking:
             await self._end()
         for index in range(len(self.request.candidates)):
             if index not in self.outcomes:
-                self.outcomes[index] = TimedOutError(
-                    "not ranked before the request's deadline, quicker the next time"
-                )
+                self.outcomes[index] = TimedOutError("deadline")
                 yield index
 
     def answer(self, model: str) -> RankResponse:
@@ -178,10 +176,9 @@ class Ranking:
         except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
             raise EmbedderUnavailableError(f"{field}: {error}, try again") from error
         except CandidateError as error:
-            raise BadRequestError(
-                f"{field}: {error}",
-                [{"field": field, "reason": error.reason, "message": str(error)}],
-            ) from error
+            told = error.told()
+            fault = {"field": field, **told, "message": told.pop("detail")}
+            raise BadRequestError(f"{field}: {error}", [fault]) from error
 
     async def _end(self) -> None:
         for task in self._tasks:

@@ -33,6 +33,10 @@ class Fault(TypedDict, total=False):
     field: Annotated[str, Field(description="Where, as a path in the request.")]
     reason: Annotated[str, Field(description="Why, as a reason code, where it is a picture.")]
     message: Annotated[str, Field(description="What is wrong.")]
+    detail_code: Annotated[str, Field(description="As in `failed`, where it is a picture.")]
+    detail_params: Annotated[
+        dict[str, str | int | float], Field(description="As in `failed`, where it is a picture.")
+    ]
 
 
 class ErrorBody(BaseModel):
