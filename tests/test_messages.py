@@ -39,8 +39,8 @@ def raised() -> Iterator[tuple[str, ast.Call]]:
     """Each place that makes a failure: where, and how."""
     for path in SOURCES:
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-                if node.func.id in KINDS:
+            match node:
+                case ast.Call(func=ast.Name(id=kind)) if kind in KINDS:
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 

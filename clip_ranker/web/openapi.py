@@ -70,7 +70,7 @@ def document(*, demo: bool = True) -> dict[str, Any]:
     stream = paths["/rank/stream"]["post"]["responses"]["200"]["content"]["application/x-ndjson"]
     stream["example"] = "".join(json.dumps(line) + "\n" for line in stream["example"])
     (name,) = paths["/examples/{name}.jpg"]["get"]["parameters"]
-    name["schema"]["enum"] = examples.names()
+    name["schema"]["enum"] = examples.all_names()
     if not demo:
         for path in ("/demo", "/examples.json", "/examples/{name}.jpg"):
             del paths[path]
