@@ -40,7 +40,7 @@ test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's re
 	@deploy/need redis-server redis-server
 	$(BIN)/python -m pytest tests/redis $(ARGS)
 
-image: docker-answers $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32)
+image: docker-answers $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32, PLATFORM=linux/amd64 on a Mac)
 	@deploy/image.sh $(BIN)
 
 test-faults: $(VENV)/.dev ## minutes of dying servers, clients and embedders, and the most memory (FAULTS_S=180)
