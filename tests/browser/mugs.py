@@ -21,6 +21,8 @@ QUALITY = 85
 HEIGHT, WALL = 1.1, 0.09
 """Half the height of a mug of radius 1, and its thickness."""
 STEPS, FAR, HIT = 80, 16.0, 2e-3
+INSIDE = 9.0
+"""The height that a glaze is asked for inside the mug and on its handle."""
 
 
 class Mug(NamedTuple):
@@ -50,7 +52,7 @@ def dots(base: Colour, other: Colour) -> Callable[[Array, Array], Array]:
     def glaze(around: Array, up: Array) -> Array:
         row = np.floor(up / 0.42)
         x = (around / (np.pi / 6) + 0.5 * (row % 2)) % 1 - 0.5
-        return mixed(base, other, np.hypot(x * 0.52, up % 0.42 - 0.21) < 0.12)
+        return mixed(base, other, (np.hypot(x * 0.52, up % 0.42 - 0.21) < 0.12) & (up < INSIDE))
 
     return glaze
 
@@ -58,7 +60,9 @@ def dots(base: Colour, other: Colour) -> Callable[[Array, Array], Array]:
 def checks(base: Colour, other: Colour) -> Callable[[Array, Array], Array]:
     """A chessboard."""
     return lambda around, up: mixed(
-        base, other, (np.floor(around / (np.pi / 6)) + np.floor(up / 0.4)) % 2 == 0
+        base,
+        other,
+        ((np.floor(around / (np.pi / 6)) + np.floor(up / 0.4)) % 2 == 0) & (up < INSIDE),
     )
 
 
@@ -69,7 +73,7 @@ def dipped(base: Colour, other: Colour) -> Callable[[Array, Array], Array]:
 
 def plain(base: Colour) -> Callable[[Array, Array], Array]:
     """One glaze."""
-    return lambda _, up: mixed(base, base, up > 9)
+    return lambda _, up: mixed(base, base, up > INSIDE)
 
 
 WHITE, CREAM, BLACK = (0.93, 0.93, 0.91), (0.92, 0.86, 0.72), (0.08, 0.08, 0.09)
@@ -85,12 +89,12 @@ OAK, SLATE, LINEN, PINE = (
 MUGS = {
     "mug-1": Mug(stripes(WHITE, RED), 60, 22, 1.0, OAK),
     "mug-2": Mug(dots(WHITE, BLUE), 120, 28, 1.05, LINEN),
-    "mug-3": Mug(plain(BLUE), 75, 18, 1.1, LINEN),
+    "mug-3": Mug(plain(BLUE), 75, 25, 1.1, LINEN),
     "mug-4": Mug(dipped(CREAM, BROWN), 100, 25, 1.0, SLATE),
-    "mug-5": Mug(checks(YELLOW, BLACK), 45, 20, 0.95, LINEN),
+    "mug-5": Mug(checks(YELLOW, BLACK), 45, 25, 0.95, LINEN),
     "mug-6": Mug(stripes(WHITE, BLUE), 130, 24, 1.0, LINEN),
     "mug-7": Mug(plain(BLACK), 90, 30, 1.0, PINE),
-    "mug-8": Mug(dipped(WHITE, SKY), 50, 20, 1.1, PINE),
+    "mug-8": Mug(dipped(WHITE, SKY), 50, 25, 1.1, PINE),
     "mug": Mug(stripes(WHITE, BLUE), 55, 34, 0.92, OAK, (0.6, 0.8, 0.2)),
 }
 
@@ -154,7 +158,7 @@ def drawn(mug: Mug) -> Image.Image:
     lit = np.where(is_mug & ~inside, 1, lit)  # nearly convex, and grazing light looks torn
     handle = np.hypot(at[..., 0], at[..., 2]) > 1.02
     around = np.arctan2(at[..., 2], at[..., 0]).astype(np.float32)
-    glaze = mug.glaze(around, np.where(inside | handle, 9, at[..., 1]).astype(np.float32))
+    glaze = mug.glaze(around, np.where(inside | handle, INSIDE, at[..., 1]).astype(np.float32))
     grain = np.random.default_rng(1).normal(size=(n, n, 1)).astype(np.float32)
     wood = 1 + 0.05 * np.sin(at[..., 0:1] * 3 + 2 * np.sin(at[..., 2:3] * 0.7)) + 0.015 * grain
     colour = np.where(is_mug[..., None], glaze, np.float32(mug.table) * wood)
