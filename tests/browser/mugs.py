@@ -87,12 +87,12 @@ OAK, SLATE, LINEN, PINE = (
 )
 
 MUGS = {
-    "mug-1": Mug(stripes(WHITE, RED), 60, 22, 1.0, OAK),
+    "mug-1": Mug(stripes(WHITE, RED), 130, 24, 1.1, SLATE),
     "mug-2": Mug(dots(WHITE, BLUE), 120, 28, 1.05, LINEN),
     "mug-3": Mug(plain(BLUE), 75, 25, 1.1, LINEN),
     "mug-4": Mug(dipped(CREAM, BROWN), 100, 25, 1.0, SLATE),
     "mug-5": Mug(checks(YELLOW, BLACK), 45, 25, 0.95, LINEN),
-    "mug-6": Mug(stripes(WHITE, BLUE), 130, 24, 1.0, LINEN),
+    "mug-6": Mug(stripes(WHITE, BLUE), 75, 27, 1.0, LINEN),
     "mug-7": Mug(plain(BLACK), 90, 30, 1.0, PINE),
     "mug-8": Mug(dipped(WHITE, SKY), 50, 25, 1.1, PINE),
     "mug": Mug(stripes(WHITE, BLUE), 55, 34, 0.92, OAK, (0.6, 0.8, 0.2)),

@@ -71,8 +71,8 @@ export const WORDS = {
     ],
     matches: { same: "The same item", similar: "Similar", different: "A different item" },
     save: "Save the results",
-    saveCsv: "As CSV",
-    saveJson: "As JSON",
+    saveCsv: "Save as CSV",
+    saveJson: "Save as JSON",
   },
   ja: {
     skip: "結果へ移動",
