@@ -54,6 +54,16 @@ def read_photo(photo: str) -> dict[str, Any]:
     return {"query_image_base64": base64.b64encode(data).decode()}
 
 
+def read_photos(photos: Sequence[str]) -> dict[str, Any]:
+    """The field that holds them, of one item; raises as ``read_photo``."""
+    if len(photos) == 1:
+        return read_photo(photos[0])
+    read = [read_photo(photo) for photo in photos]
+    if not all("query_image_base64" in one for one in read):
+        raise UsageError("--same-item goes with files: a service opens one URL as a photo only")
+    return {"query_images_base64": [one["query_image_base64"] for one in read]}
+
+
 def read_picture(url: str) -> bytes:
     """The file behind a ``file:`` URL; DownloadFailedError when it cannot be read."""
     try:

@@ -1,7 +1,7 @@
 """Ranks listings by the likeness of their thumbnails to a photo.
 
 PHOTO     a picture file, the URL of one, or example:NAME; several, or folders of pictures, are
-          ranked one after the other
+          ranked one after the other, or as photos of one item with --same-item
 LISTINGS  a JSON file with a list of {"auction_id", "image_url", "title"} (the last one optional),
           or with such a list under "candidates"; a CSV file with these names in its first line;
           or a folder of pictures
@@ -10,7 +10,7 @@ LISTINGS  a JSON file with a list of {"auction_id", "image_url", "title"} (the l
 import argparse
 import asyncio
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
@@ -28,7 +28,7 @@ from clip_ranker.cli.inputs import (
     between,
     photos_of,
     read_listings,
-    read_photo,
+    read_photos,
 )
 from clip_ranker.cli.rankers import Here
 from clip_ranker.cli.sheet import sheet
@@ -39,6 +39,8 @@ from clip_ranker.rank.schema import Failure, RankRequest, RankResponse, Result
 Rank = Callable[[RankRequest, Callable[[], None]], RankResponse]
 """Of one request; calls what it is given for each listing that is done."""
 DONE, FAILED, NONE_RANKED = 0, 1, 3
+MOST_TOGETHER = 4
+"""Photos of one item in a request."""
 EXAMPLES = """\
 examples:
   python -m clip_ranker rank photo.jpg listings.json --url http://localhost:8000
@@ -47,6 +49,8 @@ examples:
       runs the model in this process, no service needed
   python -m clip_ranker rank front.jpg back.jpg listings.csv --csv ranked.csv
       ranks for each photo, and writes one table for a spreadsheet
+  python -m clip_ranker rank front.jpg back.jpg listings.csv --same-item
+      a listing counts by the photo that it is most like
   python -m clip_ranker rank photos/ listings.json --url http://localhost:8000 --deadline-ms 5000
       sends each picture of a folder as a photo, and waits five seconds for each at most
   python -m clip_ranker rank photo.jpg pictures/ --html sheet.html
@@ -72,6 +76,7 @@ def add_to(commands: Any) -> None:
     add("photos", metavar="PHOTO", nargs="+")
     add("listings", metavar="LISTINGS", type=Path)
     add("--url", help="ask the service there; without it the model runs in here")
+    add("--same-item", action="store_true", help="the photos, up to 4 files, show one item")
     add("--model", help="name in the BentoML store, without --url (default: CLIP_MODEL)")
     add("--json", action="store_true", help="print the answer as JSON")
     add("--csv", metavar="FILE", help="write a table for a spreadsheet; - prints it")
@@ -104,6 +109,9 @@ def run(options: argparse.Namespace, people: Console) -> int:
     if options.url and options.model and not options.listings.is_dir():
         raise UsageError("--model goes without --url: a service has chosen its model")
     photos, listings = photos_of(options.photos), read_listings(options.listings)
+    queries = [photos] if options.same_item else [[photo] for photo in photos]
+    if len(photos) > MOST_TOGETHER and options.same_item:
+        raise UsageError(f"--same-item goes with {MOST_TOGETHER} photos at most, not {len(photos)}")
     if options.html and len(photos) > 1:
         raise UsageError("--html shows one photo: give one at a time")
     ranked: list[Ranked] = []
@@ -112,13 +120,14 @@ def run(options: argparse.Namespace, people: Console) -> int:
         _ranker(options, people) as rank,
         Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar,
     ):
-        task = bar.add_task("", total=len(photos) * len(listings))
-        for number, photo in enumerate(photos):
+        task = bar.add_task("", total=len(queries) * len(listings))
+        for number, query in enumerate(queries):
+            photo = ", ".join(query)
             try:
-                request = _request(photo, listings, options)
+                request = _request(query, listings, options)
                 ranked.append(Ranked(photo, rank(request, partial(bar.advance, task))))
             except PhotoError as error:
-                if len(photos) == 1:
+                if len(queries) == 1:
                     raise
                 said = plain(f"clip_ranker rank: {photo}: {error}")
                 people.print(said, style="red", markup=False, soft_wrap=True)
@@ -131,14 +140,14 @@ def run(options: argparse.Namespace, people: Console) -> int:
     elif options.csv:
         sys.stdout.write(spreadsheet(ranked, listings))
     if options.json:
-        sys.stdout.write(_json(ranked, listings, several=len(photos) > 1) + "\n")
+        sys.stdout.write(_json(ranked, listings, several=len(queries) > 1) + "\n")
     elif not options.csv:
         for photo, answer in ranked:
             console = Console(highlight=False)
-            if len(photos) > 1:
+            if len(queries) > 1:
                 console.print(plain(photo), style="bold", markup=False, soft_wrap=True)
             table(answer, listings, console)
-    if len(ranked) < len(photos):
+    if len(ranked) < len(queries):
         return FAILED
     return DONE if not listings or any(one.answer.meta.succeeded for one in ranked) else NONE_RANKED
 
@@ -156,10 +165,12 @@ def _ranker(options: argparse.Namespace, people: Console) -> Iterator[Rank]:
         yield here.rank
 
 
-def _request(photo: str, listings: list[Candidate], options: argparse.Namespace) -> RankRequest:
+def _request(
+    photos: Sequence[str], listings: list[Candidate], options: argparse.Namespace
+) -> RankRequest:
     # Not validated again: the number of candidates is bounded for a service's sake.
     return RankRequest.model_construct(
-        **read_photo(photo),
+        **read_photos(photos),
         candidates=[  # with positions for ids: an answer names listings by id, which may repeat
             listing.model_copy(update={"auction_id": str(place)})
             for place, listing in enumerate(listings)

@@ -40,7 +40,18 @@ class Ranked(NamedTuple):
 def spreadsheet(ranked: Sequence[Ranked], listings: list[Candidate]) -> str:
     """All answers as one table of CSV (RFC 4180), in which no text is a formula."""
     file = io.StringIO(newline="")
-    columns = ("photo", "rank", "score", "auction_id", "title", "image_url", "reason", "detail")
+    columns = (
+        "photo",
+        "rank",
+        "score",
+        "match",
+        "probability",
+        "auction_id",
+        "title",
+        "image_url",
+        "reason",
+        "detail",
+    )
     rows = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
     rows.writeheader()
     for photo, answer in ranked:
@@ -69,6 +80,9 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
     grouped = any(result.group for result in answer.results)
     if grouped:
         ranks.add_column("group", justify="right")
+    matched = any(result.match for result in answer.results)
+    if matched:
+        ranks.add_column("match")
     ranks.add_column("listing", overflow="fold")
     titled = any(listing.title for listing in listings)
     if titled:
@@ -77,6 +91,8 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
         listing = listings[int(result.auction_id)]
         texts = [Text(plain(str(listing.auction_id))), Text(plain(listing.title or ""))]
         group = [str(result.group or "")] if grouped else []
+        if matched:
+            group.append(str(result.match or ""))
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *group, *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)

@@ -110,3 +110,20 @@ def test_a_table_that_excel_wrote_in_japan_is_read(
     table.write_bytes(text.encode("cp932"))
     main(["rank", PHOTOS[0], str(table), *tiny])
     assert "猫、白" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("served", [True, False])
+def test_photos_of_one_item_are_ranked_together(
+    service: Service,
+    tiny: list[str],
+    table: Path,
+    capsys: pytest.CaptureFixture[str],
+    served: bool,
+) -> None:
+    way = ["--url", service.url] if served else tiny
+    assert main(["rank", *PHOTOS, str(table), *way, "--same-item", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [result["score"] for result in answer["results"]] == pytest.approx([1, 1], abs=1e-4)
+    assert main(["rank", *PHOTOS * 3, str(table), *way, "--same-item"]) == 2
+    assert "4 photos at most, not 6" in capsys.readouterr().err.replace("\n", " ")
+    assert main(["rank", "example:cat", *PHOTOS, str(table), *way, "--same-item"]) == 2

@@ -6,7 +6,7 @@ export const newBoard = (candidates) =>
 
 /** The board after an event of the stream. */
 export function after(board, event) {
-  if (event.type === "scored") return replaced(board, event.index, { state: "scored", score: event.score });
+  if (event.type === "scored") return replaced(board, event.index, scored(event));
   if (event.type === "failed") {
     return replaced(board, event.index, failed(event));
   }
@@ -28,6 +28,8 @@ export function inOrder(board) {
   );
 }
 
+const scored = ({ score, match, probability }) => ({ state: "scored", score, match, probability });
+
 const failed = ({ reason, detail, detail_code, detail_params }) =>
   ({ state: "failed", reason, detail, detail_code, detail_params });
 
@@ -39,9 +41,7 @@ function settled(board, answer) {
   const open = new Map();
   const file = (id, change) => open.set(id, [...(open.get(id) ?? []), change]);
   for (const failure of answer.failed) file(`failed ${failure.auction_id}`, failed(failure));
-  for (const { auction_id, score, match, probability } of answer.results) {
-    file(`scored ${auction_id}`, { state: "scored", score, match, probability });
-  }
+  for (const result of answer.results) file(`scored ${result.auction_id}`, scored(result));
   const take = (key) => open.get(key)?.shift();
   // Best first, as the answer has them: only there the bands of listings of one id keep their scores.
   const settledBy = new Map(inOrder(board).map(({ index, candidate, state }) => {
