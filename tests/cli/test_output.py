@@ -133,7 +133,9 @@ def arguments(hostile: str, folder: Path) -> dict[str, tuple[list[str], int]]:
         "no-listings": ([PHOTO, f"{folder}/gone{name}"], 1),
         "sheet": ([PHOTO, str(pictures), "--html", f"{folder}/no/{name}"], 1),
         "model": ([*good[0], "--model", f"x{name}"], 1),
-        "one-too-many": ([*good[0], name], 2),
+        "one-too-many": ([*good[0], name], 1),
+        "option": ([*good[0], f"--{name}"], 2),
+        "same-item": ([PHOTO, "example:cat", *good[0][1:], "--same-item"], 2),
         "number": ([*good[0], "--top-k", name], 2),
     }
 
