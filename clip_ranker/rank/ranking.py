@@ -14,6 +14,7 @@ from clip_ranker.errors import (
     TimedOutError,
 )
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
@@ -46,7 +47,7 @@ class Ranking:
     ) -> None:
         self.request = request
         self.outcomes: dict[int, Outcome] = {}
-        self._embeddings: dict[int, Embedding] = {}
+        self._fingerprints: dict[int, bytes] = {}
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
@@ -55,7 +56,7 @@ class Ranking:
         if request.deadline_ms is not None:
             self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
+        self._arrived: asyncio.Queue[tuple[int, Embedded | Exception]] = asyncio.Queue()
         self._query: Embedding
 
     async def __aenter__(self) -> Self:
@@ -92,8 +93,8 @@ class Ranking:
             elif isinstance(arrived, Exception):
                 raise arrived
             else:
-                self._embeddings[index] = arrived
-                self.outcomes[index] = cosine(self._query, arrived)
+                self._fingerprints[index] = arrived.fingerprint
+                self.outcomes[index] = cosine(self._query, arrived.embedding)
             yield index
         if len(self.outcomes) < len(self.request.candidates):
             self.partial = True
@@ -108,7 +109,7 @@ class Ranking:
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        clock, groups = self._job.clock, same_pictures(self._embeddings)
+        clock, groups = self._job.clock, same_pictures(self._fingerprints)
         results, failed = in_order(self.request, self.outcomes, groups)
         return RankResponse(
             results=results,
@@ -147,13 +148,13 @@ class Ranking:
                 metrics.CACHE.labels("miss").inc()
                 self._tasks.append(asyncio.create_task(self._embed_candidate(index, source)))
 
-    def _hit(self, index: int, known: Embedding) -> None:
+    def _hit(self, index: int, known: Embedded) -> None:
         self.cached += 1
         metrics.CACHE.labels("hit").inc()
         self._arrived.put_nowait((index, known))
 
     async def _embed_candidate(self, index: int, source: Source) -> None:
-        arrived: Embedding | Exception
+        arrived: Embedded | Exception
         try:
             arrived = await self._pictures.embed(source, self._job)
         except Exception as error:  # noqa: BLE001 raised again where the outcomes are read
@@ -172,9 +173,9 @@ class Ranking:
                 assert url is not None  # the schema wants one of the two
                 found = self._pictures.find(url, size)
                 if not isinstance(found, Source):
-                    return found
+                    return found.embedding
                 await self._pictures.recall([source := found])
-            return await self._pictures.embed(source, self._job, photo=True)
+            return (await self._pictures.embed(source, self._job, photo=True)).embedding
         except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
             raise EmbedderUnavailableError(f"{field}: {error}, try again") from error
         except CandidateError as error:
