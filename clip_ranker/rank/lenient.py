@@ -7,6 +7,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic.config import JsonDict
 
 LONGEST_ID = 256
+READ_IT = "read the file and send its bytes as base64"
 
 SLIPS = {
     "query_image_base64": "query image photo picture base64 query_image image_base64 photo_base64",
@@ -46,6 +47,8 @@ class Request(BaseModel):
         check_spelling(given, cls.model_fields)
         if not cls.one_of & given.keys():
             check_slips(given, cls.one_of)
+            for name in sorted(cls.one_of & sent.keys()):
+                raise ValueError(f"{name} is null: there was no photo (yet) when this was sent")
         check_slips(given, (name for name in cls.model_fields if name not in cls.one_of))
         return given
 
@@ -113,6 +116,25 @@ def _id(value: object) -> object:
     raise ValueError(f"it is {kind_of(value)}: send it as a string or a whole number")
 
 
+def _photo(value: object) -> object:
+    match value:
+        case str():
+            return value
+        case {"base64": str()}:
+            raise ValueError("it is an object: send the text of its base64 alone")
+        case {}:
+            said = kind_of(value) if value else "an empty object, as JSON makes of a File or Blob"
+        case _:
+            said = kind_of(value)
+    raise ValueError(f"it is {said}: {READ_IT}")
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str):
+        return value
+    raise ValueError(f"it is {kind_of(value)}: send the URL of the photo as text")
+
+
 def _text_or_none(value: object) -> object:
     return value if isinstance(value, str) else None
 
@@ -120,6 +142,8 @@ def _text_or_none(value: object) -> object:
 NUMBER = BeforeValidator(_number)
 """Behind the bounds of an integer: before them, they are missing in the JSON schema."""
 Whole = Annotated[int, NUMBER]
+Photo = Annotated[str, BeforeValidator(_photo)]
+Url = Annotated[str, BeforeValidator(_url)]
 Title = Annotated[str | None, BeforeValidator(_text_or_none)]
 Id = Annotated[
     Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | int, BeforeValidator(_id)

@@ -6,9 +6,9 @@ import re
 import string
 
 from clip_ranker.errors import BadRequestError
+from clip_ranker.rank.lenient import READ_IT
 
 FIELD = "query_image_base64"
-READ_IT = "read the file and send its bytes as base64"
 URL_SAFE = str.maketrans("-_", "+/", string.whitespace)
 PERCENT = {"%2B": "+", "%2F": "/", "%3D": "=", "%20": " ", "%0A": "\n", "%0D": "\r"} | {
     "%3A": ":",  # the rest stands in front of base64 in a data: URL

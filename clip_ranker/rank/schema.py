@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, model_validator
 
 from clip_ranker.errors import CandidateError
-from clip_ranker.rank.lenient import NUMBER, Request, Whole
+from clip_ranker.rank.lenient import NUMBER, Photo, Request, Url, Whole
 from clip_ranker.rank.listing import Candidates
 from clip_ranker.settings import get_settings
 
@@ -15,12 +15,12 @@ class RankRequest(Request):
 
     one_of = frozenset({"query_image_base64", "query_image_url"})
 
-    query_image_base64: str | None = Field(
+    query_image_base64: Photo | None = Field(
         None,
         description="The photo, base64; a `data:` prefix, white space and the URL-safe "
         "alphabet are fine. Wins over `query_image_url`.",
     )
-    query_image_url: str | None = Field(
+    query_image_url: Url | None = Field(
         None, description="URL of the photo; downloaded under the same rules as a candidate."
     )
     candidates: Candidates = Field(

@@ -286,6 +286,32 @@ def test_what_is_sent_instead_of_the_photo_is_named(
     assert says in said
 
 
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"uri": "file:///a.jpg", "width": 9}, "it is an object: read the file"),
+        ({"uri": "file:///a.jpg", "base64": QUERY}, "send the text of its base64 alone"),
+        ({}, "a File or Blob: read the file"),
+        ([QUERY], "it is a list: read the file"),
+        ([255, 216, 255], "it is a list: read the file"),
+        (5, "it is a number: read the file"),
+        (True, "it is true: read the file"),
+    ],
+)
+def test_a_photo_that_is_no_text_is_told_what_it_is(service: Service, sent: Any, says: str) -> None:
+    said = error(service.client.post("/rank", json=body(query_image_base64=sent)))
+    assert said.startswith("query_image_base64: ")
+    assert says in said
+
+
+def test_a_photo_that_is_null_is_told_so(service: Service) -> None:
+    request = body(query_image_base64=None) | {"query_image_url": None}
+    said = error(service.client.post("/rank", json=request))
+    assert said == "query_image_base64 is null: there was no photo (yet) when this was sent"
+    said = error(service.client.post("/rank", json=body(query_image_url={"uri": "example:cat"})))
+    assert said == "query_image_url: it is an object: send the URL of the photo as text"
+
+
 @pytest.mark.parametrize("changed", [QUERY.replace("+", " "), QUERY.replace("+", "%2B")])
 def test_a_photo_that_was_changed_on_the_way_is_the_photo(service: Service, changed: str) -> None:
     assert changed != QUERY
