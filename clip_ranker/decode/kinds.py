@@ -84,6 +84,6 @@ def _is_text(data: bytes) -> bool:
     try:
         start.decode()
     except UnicodeDecodeError as error:
-        if error.start < len(start) - 3:  # else a character was cut
+        if len(data) <= TEXT_BYTES or error.start < TEXT_BYTES - 3:  # else a character was cut
             return False
     return start == start.translate(None, CONTROLS)

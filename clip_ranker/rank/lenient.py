@@ -1,20 +1,28 @@
 """Reads requests as clients write them: null for a default, numbers as text, names nearly right."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 LONGEST_ID = 256
+MOST_NAMES = 30
+"""Of an object that are looked at for a typing error."""
+TYPED = 0.8
+"""How much of a name must be right, from 0 to 1."""
 READ_IT = "read the file and send its bytes as base64"
 
 SLIPS = {
-    "query_image_base64": "query image photo picture base64 query_image image_base64 photo_base64",
-    "query_image_url": "query_url photo_url picture_url image_url",
-    "candidates": "candidate listings items auctions products images image_urls urls",
-    "auction_id": "id item_id listing_id product_id",
-    "image_url": "url urls image images image_urls img picture photo thumbnail thumbnail_url",
+    "query_image_base64": "query image photo picture img file base64 query_image image_base64 "
+    "photo_base64 base64_image image_b64 image_data",
+    "query_image_url": "query_url photo_url picture_url image_url image_uri photo_uri uri",
+    "candidates": "candidate listings items item auctions products results entries lots list data "
+    "images photos pictures thumbnails image_urls urls",
+    "auction_id": "id item_id listing_id product_id lot_id auction key sku code uuid",
+    "image_url": "url urls uri src href image images image_urls img img_url picture picture_url "
+    "photo photo_url thumb thumb_url thumbnail thumbnail_url",
 }
 """What is sent for a field by mistake, besides the name in another spelling."""
 
@@ -43,7 +51,8 @@ class Request(BaseModel):
     @classmethod
     def _as_written(cls, data: Any) -> Any:
         sent = object_of(data, "a JSON object")
-        given = {name: value for name, value in sent.items() if value is not None}
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        given = {n: value for n, value in sent.items() if value is not None or n in required}
         check_spelling(given, cls.model_fields)
         if not cls.one_of & given.keys():
             check_slips(given, cls.one_of)
@@ -69,11 +78,15 @@ def check_spelling(given: dict[str, Any], fields: Iterable[str]) -> None:
 
 
 def check_slips(given: dict[str, Any], fields: Iterable[str]) -> None:
-    """ValueError where a field is missing and one is there that is often taken for it."""
+    """ValueError where a field is missing and one is there that is often taken for it, or typed."""
     spelled = {_bare(name): name for name in reversed(given)}
+    few = [*spelled][:MOST_NAMES]
     for field in fields:
-        for slip in SLIPS.get(field, "").split() if field not in given else ():
-            if name := spelled.get(_bare(slip)):
+        if field in given or field not in SLIPS:
+            continue
+        typed = get_close_matches(_bare(field), few, 1, TYPED)
+        for slip in (*map(_bare, SLIPS[field].split()), *typed):
+            if name := spelled.get(slip):
                 raise ValueError(f"{name[:50]}: did you mean {field}?")
 
 
@@ -131,6 +144,8 @@ def _photo(value: object) -> object:
 
 def _url(value: object) -> object:
     if isinstance(value, str):
+        if value.lstrip()[:5].lower() == "data:":
+            raise ValueError("this is the photo itself: send it as query_image_base64")
         return value
     raise ValueError(f"it is {kind_of(value)}: send the URL of the photo as text")
 

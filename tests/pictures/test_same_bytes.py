@@ -155,7 +155,7 @@ def test_each_file_is_decoded_once_at_a_time_and_everyone_gets_its_embedding(
                 assert isinstance(found, asyncio.CancelledError)
                 assert one in left
             else:
-                assert (found == float(one.get_name())).all()
+                assert (found.embedding == float(one.get_name())).all()
 
     asyncio.run(scenario())
 
