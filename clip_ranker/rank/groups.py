@@ -7,13 +7,13 @@ import numpy as np
 MOST_APART = 4
 """Grey levels by which any value of two fingerprints of one picture may differ.
 
-Measured on 15 photographs, whole and small on white, see docs/api.md: what is saved again or half as
-large is within 4, another photograph at least 5 apart, another colour 9, and two hundredths cut off
-up to 28, so that no limit finds these and nothing wrong.
+Measured on 15 photographs, whole and small on white, see docs/api.md: what is saved again or half
+as large is within 4, another photograph at least 5 apart, another colour 9, and what lost two
+hundredths of its sides up to 28, so that no limit finds these and nothing wrong.
 
 The largest difference, as the mean one does not tell small things on white: another photograph of
-120 px is 0.24 apart by it, a copy of a whole one up to 0.68. Nor do vectors: of mirror images they are
-nearer (0.995 by cosine) than of copies at half the size (0.87).
+120 px is 0.24 apart by it, a copy of a whole one up to 0.68. Nor do vectors: those of mirror images
+are nearer (0.995 by cosine) than those of copies at half the size (0.87).
 """
 
 

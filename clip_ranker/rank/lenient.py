@@ -21,7 +21,7 @@ SLIPS = {
     "candidates": "candidate listings items item auctions products results entries lots list data "
     "images photos pictures thumbnails image_urls urls",
     "auction_id": "id item_id listing_id product_id lot_id auction key sku code uuid",
-    "image_url": "url urls uri src href image images image_urls img img_url picture picture_url "
+    "image_url": "url urls uri src image images image_urls img img_url picture picture_url "
     "photo photo_url thumb thumb_url thumbnail thumbnail_url",
 }
 """What is sent for a field by mistake, besides the name in another spelling."""
