@@ -27,7 +27,8 @@ from clip_ranker.turns import Turns
 MOST_DECODERS = 4
 """Unless the settings say more: each takes memory, and the model takes most of the time."""
 Read = Callable[[str], bytes]
-EXAMPLES: Mapping[str, Read] = {examples.SCHEME: examples.read}
+Readers = Mapping[str, Read]
+EXAMPLES: Readers = {examples.SCHEME: examples.read}
 
 
 class Pictures:
@@ -41,11 +42,7 @@ class Pictures:
     """
 
     def __init__(
-        self,
-        model: StoredModel,
-        settings: Settings,
-        embed: Embed,
-        readers: Mapping[str, Read] = EXAMPLES,
+        self, model: StoredModel, settings: Settings, embed: Embed, readers: Readers = EXAMPLES
     ) -> None:
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
         self.turns = Turns(

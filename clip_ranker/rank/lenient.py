@@ -80,11 +80,12 @@ def check_spelling(given: dict[str, Any], fields: Iterable[str]) -> None:
 def check_slips(given: dict[str, Any], fields: Iterable[str]) -> None:
     """ValueError where a field is missing and one is there that is often taken for it, or typed."""
     spelled = {_bare(name): name for name in reversed(given)}
-    few = [*spelled][:MOST_NAMES]
     for field in fields:
         if field in given or field not in SLIPS:
             continue
-        typed = get_close_matches(_bare(field), few, 1, TYPED)
+        # Another spelling is told where it stands, by ``check_spelling``.
+        others = [name for name in [*spelled][:MOST_NAMES] if name != _bare(field)]
+        typed = get_close_matches(_bare(field), others, 1, TYPED)
         for slip in (*map(_bare, SLIPS[field].split()), *typed):
             if name := spelled.get(slip):
                 raise ValueError(f"{name[:50]}: did you mean {field}?")
