@@ -136,7 +136,7 @@ def _photo(value: object) -> object:
             return value
         case {"base64": str()}:
             raise ValueError("it is an object: send the text of its base64 alone")
-        case {}:
+        case dict():
             said = kind_of(value) if value else "an empty object, as JSON makes of a File or Blob"
         case _:
             said = kind_of(value)

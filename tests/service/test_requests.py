@@ -322,7 +322,7 @@ def test_a_photo_that_is_no_text_is_told_what_it_is(service: Service, sent: Any,
 def test_a_photo_that_is_null_is_told_so(service: Service) -> None:
     request = body(query_image_base64=None) | {"query_image_url": None}
     said = error(service.client.post("/rank", json=request))
-    assert said == "query_image_base64 is null: there was no photo (yet) when this was sent"
+    assert said == "body: query_image_base64 is null: there was no photo (yet) when this was sent"
     data = f"data:image/jpeg;base64,{QUERY}"
     said = error(service.client.post("/rank", json=body(query_image_url=data)))
     assert said == "query_image_url: this is the photo itself: send it as query_image_base64"
