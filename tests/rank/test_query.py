@@ -47,7 +47,7 @@ async def colours(pixels: Pixels) -> Embedding:
 
 
 async def broken(_: Pixels) -> Embedding:
-    raise EmbedFailedError("the model failed on this batch")
+    raise EmbedFailedError("batch")
 
 
 def ranked(model: StoredModel = MODEL, embed: Any = colours, **body: Any) -> RankResponse:

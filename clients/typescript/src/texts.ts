@@ -201,6 +201,18 @@ export const TEXTS = {
         "en": "not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is a web page",
         "ja": "画像ではなく Web ページ"
       },
+      "format_raw": {
+        "en": "not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is a camera's raw file",
+        "ja": "カメラの RAW 形式"
+      },
+      "format_text": {
+        "en": "not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is text",
+        "ja": "画像ではなくテキスト"
+      },
+      "format_rich_text": {
+        "en": "not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is rich text",
+        "ja": "画像ではなくリッチテキスト"
+      },
       "format_damaged": {
         "en": "not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is {format}, but damaged",
         "ja": "{format} 形式だが壊れている"
