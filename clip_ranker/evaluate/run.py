@@ -9,16 +9,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ranker.evaluate import cost, feedback, measures
+from clip_ranker.evaluate import calibrate, cost, feedback, measures
 from clip_ranker.evaluate.data import DataError, Dataset, Fault, checked
 from clip_ranker.evaluate.judge import Scored, readable, score
+from clip_ranker.evaluate.pairs import collect
 from clip_ranker.evaluate.report import MISTAKES, Comparison, Report, Row, mistakes
-from clip_ranker.evaluate.setting import SETTINGS
+from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.evaluate.vectors import Embedder
 from clip_ranker.models.store import StoredModel
 
-SERVED = "centre"
-"""The setting that logged vectors were made with."""
 LONGEST_CURVE = 50
 
 Vectors = dict[str, NDArray[np.float32]]
@@ -89,6 +88,36 @@ class Run:
         self.report.faults = list(dict.fromkeys(self.report.faults))
         self._compare()
         return self.report
+
+    def calibrate(self, stored: StoredModel, *, precision: float, listings: int) -> None:
+        """Fits what the scores of a model that was judged mean, and stores it with the model.
+
+        Args:
+            stored: the model; its setting ``SERVED`` was judged.
+            precision: wanted of the band ``same``.
+            listings: of a search; one of them is right.
+
+        Raises:
+            DataError: there is too little to fit it on, or nowhere to store it.
+        """
+        served = [one for one in self.judged if (one.model, one.setting) == (stored.name, SERVED)]
+        if not served:
+            raise DataError(f"{stored.name}: there is nothing to calibrate it by")
+        names = ", ".join(Path(one.dataset.name).name for one in served)
+        fitted = calibrate.fit(
+            collect((one.dataset, one.scored) for one in served),
+            model=stored.name,
+            data=names,
+            precision=precision,
+            listings=listings,
+            seed=self.seed,
+        )
+        try:
+            fitted.calibration.save(stored.graph.parent)
+        except OSError as error:
+            where = stored.graph.parent
+            raise DataError(f"{where}: the calibration cannot be stored: {error}") from error
+        self.report.calibrations.append(fitted)
 
     def _files(
         self, stored: StoredModel, dataset: Dataset, embedder: Embedder, costs: "_Costs"
