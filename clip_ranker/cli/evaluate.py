@@ -122,7 +122,7 @@ def run(options: argparse.Namespace, people: Console) -> int:
         raise UsageError("give at least one DATASET, or --from-log")
     try:
         # Only here: the service, and ranking from a terminal, do without these packages.
-        from clip_ranker.cli import report
+        from clip_ranker.cli import evaluation, report
         from clip_ranker.evaluate import data
         from clip_ranker.evaluate.run import Run
     except ImportError as error:
@@ -153,6 +153,8 @@ def run(options: argparse.Namespace, people: Console) -> int:
     report.tell_faults(found, people)
     if options.json:
         _write(options.json, "--json", as_json(found))
+    if options.html:
+        _write(options.html, "--html", evaluation.page(found))
     return 0
 
 

@@ -11,7 +11,7 @@ from clip_ranker.evaluate.data import Dataset, Fault
 from clip_ranker.evaluate.judge import Scored
 from clip_ranker.evaluate.measures import Measure, Paired, rank
 
-MISTAKES = 12
+MISTAKES = 8
 """Of each row, the worst."""
 
 

@@ -18,7 +18,7 @@ from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.evaluate.vectors import Embedder
 from clip_ranker.models.store import StoredModel
 
-LONGEST_CURVE = 50
+LONGEST_CURVE = 20
 
 Vectors = dict[str, NDArray[np.float32]]
 
