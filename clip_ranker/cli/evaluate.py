@@ -123,7 +123,7 @@ def run(options: argparse.Namespace, people: Console) -> int:
     try:
         # Only here: the service, and ranking from a terminal, do without these packages.
         from clip_ranker.cli import evaluation, report
-        from clip_ranker.evaluate import data
+        from clip_ranker.evaluate import files
         from clip_ranker.evaluate.run import Run
     except ImportError as error:
         raise CliError(
@@ -137,7 +137,7 @@ def run(options: argparse.Namespace, people: Console) -> int:
     elif options.calibrate and SERVED not in names:
         names.append(SERVED)
     doing = Run(
-        datasets=[data.read(path) for path in dict.fromkeys(options.datasets)],
+        datasets=[files.read(path) for path in dict.fromkeys(options.datasets)],
         log=options.from_log,
         settings=names,
         cache=options.cache,

@@ -4,17 +4,15 @@ A data set has as many wrong listings as it has items, a search about fifty list
 right: wrong pairs are weighted so that one in ``listings`` is right, in fitting and in judging.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 from sklearn.model_selection import KFold
 
 from clip_ranker.evaluate import bands
+from clip_ranker.evaluate.curves import CURVES
 from clip_ranker.evaluate.data import DataError
 from clip_ranker.evaluate.pairs import Pairs, joined
 from clip_ranker.models.calibration import Calibration
@@ -22,13 +20,9 @@ from clip_ranker.models.calibration import Calibration
 FOLDS = 5
 LEAST_ITEMS = 2 * FOLDS
 """In each fold one must have another to be mistaken for."""
-KNOTS = 65
-"""Of a logistic curve."""
 BINS = 10
 
 Floats = NDArray[np.float64]
-Curve = tuple[Floats, Floats]
-"""Knots: scores, strictly ascending, and probabilities."""
 
 
 @dataclass(frozen=True)
@@ -153,28 +147,6 @@ def _splits(pairs: Pairs, data: str, seed: int) -> list[tuple[Pairs, Pairs]]:
     if not all(one.right and one.wrong for one in whole):
         raise DataError(f"{data}: too few right or wrong pairs to calibrate")
     return splits
-
-
-def _isotonic(pairs: Pairs, listings: int) -> Curve:
-    """Rising steps; never certain, as the first pair beyond may be of the other kind."""
-    certain = 1 / (pairs.right + 2)
-    fitted = IsotonicRegression(y_min=certain / listings, y_max=1 - certain)
-    fitted.fit(pairs.scores, pairs.same, sample_weight=pairs.weights(listings))
-    return fitted.X_thresholds_, fitted.y_thresholds_
-
-
-def _logistic(pairs: Pairs, listings: int) -> Curve:
-    """Platt's scaling."""
-    middle, spread = pairs.scores.mean(), pairs.scores.std() or 1.0
-    fitted = LogisticRegression()
-    scaled = ((pairs.scores - middle) / spread)[:, None]
-    fitted.fit(scaled, pairs.same, sample_weight=pairs.weights(listings))
-    knots = np.unique(np.linspace(pairs.scores.min(), pairs.scores.max(), KNOTS))
-    probabilities = fitted.predict_proba(((knots - middle) / spread)[:, None])[:, 1]
-    return knots, np.maximum.accumulate(probabilities)
-
-
-CURVES: dict[str, Callable[[Pairs, int], Curve]] = {"isotonic": _isotonic, "logistic": _logistic}
 
 
 def _judge(

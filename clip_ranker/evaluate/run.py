@@ -78,7 +78,7 @@ class Run:
         self.report.faults += [fault for one in self.datasets for fault in one.faults]
         for stored in models:
             with closing(Embedder(stored, self.cache)) as embedder:
-                costs = _Costs(stored, embedder)
+                costs = cost.Costs(embedder)
                 for dataset in self.datasets:
                     self._files(stored, dataset, embedder, costs)
             if self.log is not None:
@@ -120,7 +120,7 @@ class Run:
         self.report.calibrations.append(fitted)
 
     def _files(
-        self, stored: StoredModel, dataset: Dataset, embedder: Embedder, costs: "_Costs"
+        self, stored: StoredModel, dataset: Dataset, embedder: Embedder, costs: cost.Costs
     ) -> None:
         chosen = [SETTINGS[name] for name in self.settings]
         photo_views = list(dict.fromkeys(view for one in chosen for view in one.photo))
@@ -191,20 +191,6 @@ class Run:
                 self.report.comparisons.append(Comparison(name, *pair, paired))
             first.setdefault((name, one.model), one)
             first.setdefault((name, ""), one)
-
-
-class _Costs:
-    """Of one model, by views; each is measured once."""
-
-    def __init__(self, stored: StoredModel, embedder: Embedder) -> None:
-        self._stored, self._embedder = stored, embedder
-        self._known: dict[tuple[str, ...], cost.Cost | None] = {}
-
-    def __call__(self, names: Sequence[str], views: tuple[str, ...]) -> cost.Cost | None:
-        if views not in self._known:
-            encoder = self._embedder.encoder
-            self._known[views] = cost.measure(names, views, encoder, self._stored.preprocess)
-        return self._known[views]
 
 
 def _of(vectors: Vectors, views: Sequence[str], wanted: Sequence[str]) -> Vectors:
