@@ -110,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="python -m clip_ranker",
         description="Ranks listings by likeness to a photo, and judges how well.",
+        epilog="`import --help` tells how a model gets into the store; that needs torch.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
