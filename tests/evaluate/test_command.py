@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from clip_ranker.cli.main import main
 from clip_ranker.evaluate.setting import SETTINGS
 from clip_ranker.models import calibration
 from clip_ranker.models.store import StoredModel
+from tests.documents import ROOT, commands
 from tests.evaluate.test_feedback import vector, verdict
 from tests.photos import encode, picture
 
@@ -226,3 +228,21 @@ def test_help_names_every_setting(capsys: pytest.CaptureFixture[str]) -> None:
         main(["evaluate", "--help"])
     shown = capsys.readouterr().out
     assert all(re.search(rf"^  {re.escape(name)} ", shown, re.MULTILINE) for name in SETTINGS)
+
+
+def test_the_commands_of_the_documents_run(
+    stored_apart: StoredModel,
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").symlink_to(photographs)
+    blocks = [one.text for one in commands(ROOT / "docs" / "models.md") if one.kind == "sh"]
+    (block,) = (text for text in blocks if "clip_ranker evaluate" in text)
+    lines = [shlex.split(line) for line in block.splitlines() if "clip_ranker evaluate" in line]
+    assert len(lines) == 2
+    for line in lines:
+        assert main([*line[3:], "--model", stored_apart.name]) == 0
+    assert "tiny, all-views" in (tmp_path / "report.html").read_text()
+    assert calibration.load(stored_apart.graph.parent) is not None
