@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from clip_ranker import __version__
-from clip_ranker.cli import evaluate, rankers
+from clip_ranker.cli import rankers
+from clip_ranker.cli.evaluate import options as evaluate
 from clip_ranker.cli.inputs import CliError, UsageError, read_listings, read_photo
 from clip_ranker.cli.sheet import sheet
 from clip_ranker.cli.show import plain, plain_json, table

@@ -219,7 +219,9 @@ def test_a_calibration_of_too_little_is_refused_and_stores_nothing(
     lines = [verdict(vector(n), vector(n), same=True, model=stored_apart.name) for n in range(4)]
     log.write_text("\n".join([*lines, ""]))
     assert main([*command, "--from-log", str(log), "--calibrate"]) == 1
-    assert "4 items, calibrating needs at least 10" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert "4 items, calibrating needs at least 10" in shown.err
+    assert "recall@1" in shown.out
     assert calibration.load(stored_apart.graph.parent) is None
 
 

@@ -1,6 +1,5 @@
 """The feedback log as a data set."""
 
-import base64
 import json
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from clip_ranker.evaluate.data import DataError, checked
 from clip_ranker.evaluate.judge import score
 from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.rank.verdicts import line
 
 
 def vector(seed: int) -> Embedding:
@@ -20,15 +20,8 @@ def vector(seed: int) -> Embedding:
 
 
 def verdict(photo: Embedding, listing: Embedding, *, same: bool, model: str = "m") -> str:
-    """A line as the service writes it."""
-    texts = {
-        name: base64.b64encode(one.astype("<f4").tobytes()).decode()
-        for name, one in (("photo", photo), ("listing", listing))
-    }
-    score = float(photo @ listing)
-    return json.dumps(
-        {"time": "2026-01-01T00:00:00Z", "model": model, "score": score, "same": same} | texts
-    )
+    """A line as the service writes it, without its end."""
+    return line(model, photo, listing, same=same).decode().rstrip("\n")
 
 
 def test_verdicts_of_a_folder_become_photos_and_listings(tmp_path: Path) -> None:
