@@ -1,7 +1,9 @@
 """The starter still ranks as well as it did: no change of the model or of pixels goes unseen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from PIL import Image
 
 from clip_ranker.evaluate import files
 from clip_ranker.evaluate.measures import Measure
@@ -10,22 +12,28 @@ from clip_ranker.evaluate.run import Run
 from clip_ranker.models import store
 from tests.photos import PHOTOS, picture
 
-TIMES = 4
-"""Each photograph is taken again."""
-COMMITTED = Measure(0.9, 0.8166666666666667, 0.9666666666666667)
+LONGEST_PX = 512
+COMMITTED = Measure(0.658, 0.558, 0.750)
 """Recall at 1, measured by this test; put what it says here when a change is meant."""
 
 
+def quarters(image: Image.Image) -> Iterator[Image.Image]:
+    """Each quarter is an item: what surrounds it in the photograph is like it, and wrong."""
+    width, height = image.width // 2, image.height // 2
+    for left, top in ((0, 0), (width, 0), (0, height), (width, height)):
+        yield image.crop((left, top, left + width, top + height))
+
+
 def test_the_starter_ranks_no_worse(stored: Callable[[str], str], tmp_path: Path) -> None:
-    for seed, name in enumerate(PHOTOS):
-        folder = tmp_path / "items" / name
+    whole = [picture(name) for name in PHOTOS]
+    for image in whole:
+        image.thumbnail((LONGEST_PX, LONGEST_PX))
+    for seed, item in enumerate(part for image in whole for part in quarters(image)):
+        folder = tmp_path / "items" / str(seed)
         folder.mkdir(parents=True)
-        listing = picture(name)
-        listing.thumbnail((320, 320))
-        listing.save(folder / "listing.png")
-        for time in range(TIMES):
-            photo = retake(listing, "hard", TIMES * seed + time)
-            photo.save(folder / f"query-{time}.png")
+        item.save(folder / "listing.png")
+        for strength in ("middle", "hard"):
+            retake(item, strength, seed).save(folder / f"query-{strength}.png")
     run = Run([files.read(tmp_path)], log=None, settings=["centre"], cache=tmp_path / "cache")
     report = run([store.load(stored("efficientnet_lite0"))])
     found = report.rows[0].measures["recall@1"]
