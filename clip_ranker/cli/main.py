@@ -8,6 +8,7 @@ from rich.console import Console
 
 from clip_ranker import __version__
 from clip_ranker.cli import rank_command, service_commands, store_commands
+from clip_ranker.cli.evaluate import options as evaluate
 from clip_ranker.cli.inputs import UsageError
 from clip_ranker.cli.show import plain
 from clip_ranker.errors import ClipRankerError
@@ -43,7 +44,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="python -m clip_ranker",
-        description=__doc__,
+        description="Ranks listings by likeness to a photo, and judges how well.",
         epilog="COMMAND --help tells more of each. "
         "`import --help` tells how a model gets into the store; that needs torch.",
     )
@@ -52,4 +53,5 @@ def _parser() -> argparse.ArgumentParser:
     rank_command.add_to(commands)
     service_commands.add_to(commands)
     store_commands.add_to(commands)
+    evaluate.add_to(commands)
     return top
