@@ -1,0 +1,5 @@
+module.exports = {
+  preset: "jest-expo",
+  testEnvironment: "./test/environment.js",
+  setupFiles: ["./test/network.js"],
+};

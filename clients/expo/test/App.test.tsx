@@ -1,0 +1,96 @@
+/** The example's screen against the running service; only what a phone alone has is stood in for. */
+
+import { fireEvent, render, screen, waitFor } from "@testing-library/react-native";
+import { Profiler } from "react";
+import { FlatList, Linking } from "react-native";
+
+import { ListingRow } from "../src/ListingRow";
+import { phone } from "./phone";
+import { photo, SERVICE } from "./watched";
+
+jest.mock("expo-image-picker", () => jest.requireActual("./phone").picker);
+jest.mock("expo-image-manipulator", () => jest.requireActual("./phone").manipulator);
+jest.mock("expo-localization", () => jest.requireActual("./phone").localization);
+
+process.env.EXPO_PUBLIC_CLIP_RANKER_URL = SERVICE;
+process.env.EXPO_PUBLIC_CLIP_RANKER_KEY = process.env.CLIP_RANKER_KEY!;
+const { default: App } = jest.requireActual("../App") as typeof import("../App");
+
+const NAMES = /^(astronaut|brick|camera|cat|coffee|coins|grass|rocket)$/;
+const order = () => screen.getAllByText(NAMES).map(({ children }) => children[0]);
+const press = (name: string) => fireEvent.press(screen.getByRole("button", { name }));
+const scores = () => screen.queryAllByText(/^-?\d\.\d{3}$/);
+
+beforeEach(async () => {
+  Object.assign(phone, { language: "en", cameraGranted: true, size: [4032, 3024], pending: null });
+  phone.saved = await photo();
+});
+
+test("a photo puts the most alike on top, and scrolls there", async () => {
+  const scroll = jest.spyOn(FlatList.prototype, "scrollToOffset");
+  render(<App />);
+  expect(order()[0]).toBe("astronaut");
+  press("Take a photo");
+  await screen.findByRole("button", { name: "Undo" });
+  expect(order()[0]).toBe("cat");
+  expect(scroll).toHaveBeenCalledWith({ offset: 0, animated: true });
+  press("Undo");
+  expect(order()[0]).toBe("astronaut");
+});
+
+test("a second page keeps the scores, and is ranked when asked for", async () => {
+  render(<App />);
+  press("Take a photo");
+  await screen.findByRole("button", { name: "Undo" });
+  expect(scores()).toHaveLength(5);
+  press("Show more");
+  expect(order()).toHaveLength(8);
+  expect(scores()).toHaveLength(5);
+  press("Rank the new ones too");
+  await waitFor(() => expect(scores()).toHaveLength(8));
+  expect(order()[0]).toBe("cat");
+});
+
+test("a camera that is refused is told, with the way to the settings", async () => {
+  const settings = jest.spyOn(Linking, "openSettings").mockResolvedValue();
+  phone.cameraGranted = false;
+  phone.language = "ja";
+  render(<App />);
+  press("写真を撮る");
+  expect((await screen.findByRole("alert")).children).toEqual([
+    "カメラを使用できません。設定で許可してください。",
+  ]);
+  press("設定を開く");
+  expect(settings).toHaveBeenCalled();
+});
+
+test("a photo that cannot be read is told and takes no ranking away", async () => {
+  render(<App />);
+  press("Take a photo");
+  await screen.findByRole("button", { name: "Undo" });
+  phone.size = null;
+  press("Take a photo");
+  await screen.findByText("This photo cannot be read. Take another one.");
+  expect(order()[0]).toBe("cat");
+});
+
+test("the photo that Android lost is ranked when the app is back", async () => {
+  phone.pending = { canceled: false, assets: [{ uri: "file:///lost.jpg" }] };
+  render(<App />);
+  await screen.findByRole("button", { name: "Undo" });
+  expect(order()[0]).toBe("cat");
+});
+
+test("a row of which nothing changed is not drawn again", () => {
+  const drawn = jest.fn();
+  const row = (score: number) => (
+    <Profiler id="row" onRender={drawn}>
+      <ListingRow title="cat" picture="file:///cat.jpg" score={score} failure={null} />
+    </Profiler>
+  );
+  const { rerender } = render(row(0.5));
+  rerender(row(0.5));
+  expect(drawn).toHaveBeenCalledTimes(1);
+  rerender(row(0.6));
+  expect(drawn).toHaveBeenCalledTimes(2);
+});

@@ -1,0 +1,3 @@
+for (const [name, value] of Object.entries(globalThis.network)) {
+  Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+}
