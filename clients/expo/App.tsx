@@ -1,4 +1,4 @@
-import { ClipRanker } from "clip-ranker-client";
+import { ClipRanker, ClipRankerError, type AuctionId } from "clip-ranker-client";
 import { useRanking } from "clip-ranker-client/expo";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Linking, StyleSheet, Text, View, type FlatList } from "react-native";
@@ -34,10 +34,12 @@ function Search() {
   const { phase, rows, done, total, problem } = session;
   const list = useRef<FlatList>(null);
   const [photoFault, setPhotoFault] = useState<PhotoError | null>(null);
+  const [told, setTold] = useState<"thanks" | "notTold" | null>(null);
 
   const rankPhoto = useCallback(
     async (photo: Promise<string | null>) => {
       setPhotoFault(null);
+      setTold(null);
       try {
         const taken = await photo;
         if (taken) await rank(taken);
@@ -48,6 +50,16 @@ function Search() {
     },
     [rank],
   );
+
+  const onSame = useCallback(async (requestId: string, id: AuctionId) => {
+    try {
+      await client.feedback({ request_id: requestId, auction_id: id, same: true });
+      setTold("thanks");
+    } catch (error) {
+      if (!(error instanceof ClipRankerError)) throw error;
+      setTold("notTold");
+    }
+  }, []);
 
   useEffect(() => {
     void rankPhoto(lostPhoto());
@@ -79,6 +91,7 @@ function Search() {
           {fault}
         </Text>
       )}
+      {told && <Text accessibilityLiveRegion="polite">{words[told]}</Text>}
       {photoFault?.reason === "refused" && (
         <Button title={words.settings} onPress={() => Linking.openSettings()} />
       )}
@@ -87,12 +100,17 @@ function Search() {
         data={rows}
         itemLayoutAnimation={LinearTransition}
         keyExtractor={({ key }) => key}
-        renderItem={({ item: { listing, score, failure } }) => (
+        renderItem={({ item: { listing, score, match, failure, requestId } }) => (
           <ListingRow
+            words={words}
+            id={listing.auction_id}
             title={listing.title}
             picture={pictureOf(listing.image_url, SERVICE)}
             score={score}
+            match={match}
             failure={failure && words.failure[failure.reason]}
+            requestId={requestId}
+            onSame={onSame}
           />
         )}
         ListFooterComponent={

@@ -1,5 +1,5 @@
 module.exports = {
   preset: "jest-expo",
   testEnvironment: "./test/environment.js",
-  setupFiles: ["./test/network.js"],
+  setupFiles: ["./test/setup.js"],
 };

@@ -9,6 +9,6 @@ export function Button({ title, onPress }: { title: string; onPress: () => void 
 }
 
 const styles = StyleSheet.create({
-  button: { flexGrow: 1, alignItems: "center", padding: 14, borderRadius: 10, backgroundColor: "#264a73" },
+  button: { alignItems: "center", padding: 14, borderRadius: 10, backgroundColor: "#264a73" },
   label: { color: "#fff", fontWeight: "600" },
 });

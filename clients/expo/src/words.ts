@@ -1,11 +1,11 @@
 /** What the screen says, in the phone's language. */
 
-import type { ClipRankerError, FailureReason } from "clip-ranker-client";
+import type { ClipRankerError, FailureReason, Match } from "clip-ranker-client";
 import { useLocales } from "expo-localization";
 
 import type { PhotoError } from "./photo";
 
-interface Words {
+export interface Words {
   take: string;
   choose: string;
   stop: (done: number, total: number) => string;
@@ -13,6 +13,10 @@ interface Words {
   more: string;
   rankRest: string;
   settings: string;
+  same: string;
+  thanks: string;
+  notTold: string;
+  match: Record<Match, string>;
   photo: Record<PhotoError["reason"], string>;
   problem: Record<ClipRankerError["kind"] | "other", string>;
   failure: Record<FailureReason, string>;
@@ -26,6 +30,10 @@ const EN: Words = {
   more: "Show more",
   rankRest: "Rank the new ones too",
   settings: "Open the settings",
+  same: "This is it",
+  thanks: "Thank you, noted.",
+  notTold: "This could not be noted. Rank again, then try once more.",
+  match: { same: "Probably the same", similar: "Similar", different: "Probably another" },
   photo: {
     refused: "This app may not use the camera. Allow it in the settings.",
     unreadable: "This photo cannot be read. Take another one.",
@@ -58,6 +66,10 @@ const JA: Words = {
   more: "もっと見る",
   rankRest: "追加分も並べ替える",
   settings: "設定を開く",
+  same: "この商品です",
+  thanks: "ありがとうございます。記録しました。",
+  notTold: "記録できませんでした。並べ替え直してからお試しください。",
+  match: { same: "おそらく同じ商品", similar: "似ている商品", different: "おそらく別の商品" },
   photo: {
     refused: "カメラを使用できません。設定で許可してください。",
     unreadable: "この写真を読み込めません。撮り直してください。",

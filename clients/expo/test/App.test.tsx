@@ -1,10 +1,10 @@
 /** The example's screen against the running service; only what a phone alone has is stood in for. */
 
 import { fireEvent, render, screen, waitFor } from "@testing-library/react-native";
-import { Profiler } from "react";
 import { FlatList, Linking } from "react-native";
 
 import { ListingRow } from "../src/ListingRow";
+import type { Words } from "../src/words";
 import { phone } from "./phone";
 import { photo, SERVICE } from "./watched";
 
@@ -81,12 +81,25 @@ test("the photo that Android lost is ranked when the app is back", async () => {
   expect(order()[0]).toBe("cat");
 });
 
+test("what a person recognises is told to the service", async () => {
+  phone.language = "ja";
+  render(<App />);
+  expect(screen.queryByRole("button", { name: "この商品です" })).toBeNull();
+  press("写真を撮る");
+  await screen.findByRole("button", { name: "元に戻す" });
+  fireEvent.press(screen.getAllByRole("button", { name: "この商品です" })[0]!);
+  await screen.findByText("ありがとうございます。記録しました。");
+});
+
 test("a row of which nothing changed is not drawn again", () => {
-  const drawn = jest.fn();
+  const drawn = jest.fn(() => "this one");
+  const words = Object.defineProperty({} as Words, "same", { get: drawn });
+  const onSame = () => undefined;
   const row = (score: number) => (
-    <Profiler id="row" onRender={drawn}>
-      <ListingRow title="cat" picture="file:///cat.jpg" score={score} failure={null} />
-    </Profiler>
+    <ListingRow
+      {...{ words, score, onSame, id: "A1", title: "cat", picture: "file:///cat.jpg" }}
+      {...{ match: null, failure: null, requestId: "1" }}
+    />
   );
   const { rerender } = render(row(0.5));
   rerender(row(0.5));

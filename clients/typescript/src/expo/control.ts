@@ -1,13 +1,19 @@
 /** What a screen asks the service for, and when each of it ends. No React in here. */
 
 import type { ClipRanker } from "../client.ts";
-import type { RankRequest } from "../types.ts";
+import type { RankEvent, RankRequest } from "../types.ts";
 import { keysOf, type Action, type Listing, type State } from "./session.ts";
 
-/** What a ranking may want besides the photo and the listings. */
+/** What a ranking may want besides the photo and the listings; each of these keeps its row. */
 export type RankingOptions = Omit<
   RankRequest,
-  "candidates" | "query_image_base64" | "query_image_url" | "top_k"
+  | "candidates"
+  | "query_image_base64"
+  | "query_images_base64"
+  | "query_image_url"
+  | "top_k"
+  | "min_score"
+  | "group_duplicates"
 >;
 
 /** What the screen shows now. */
@@ -19,8 +25,8 @@ export interface Shown {
 }
 
 export interface Control {
-  /** Puts the list in order of its likeness to the photo: base64 of a JPEG or the like. */
-  rank: (photoBase64: string) => Promise<void>;
+  /** Puts the list in order of its likeness to the photo, as base64, or to up to 4 of one item. */
+  rank: (photo: string | string[]) => Promise<void>;
   /** With the photo of before, what came onto the list since. */
   rankRest: () => Promise<void>;
   /** Back to the search's own order; ends a ranking that runs. */
@@ -34,11 +40,13 @@ interface Inside extends Control {
   leave: () => void;
 }
 
+type Photos = Pick<RankRequest, "query_image_base64" | "query_images_base64">;
+
 const MOST = 200; // listings in one request
 
 export function newControl(shown: () => Shown, dispatch: (action: Action) => void): Inside {
   let running: { abort: AbortController; keys: Set<string> } | null = null;
-  let photo: string | null = null;
+  let photos: Photos | null = null;
   let leaving = new AbortController();
   const prefetched = new Set<string>();
 
@@ -61,15 +69,11 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
     try {
       let first = 0;
       for (const candidates of parts(listings.filter((_, index) => wanted(all[index]!)))) {
-        const request = { ...options, query_image_base64: photo, candidates };
+        const names = keys.slice(first, first + candidates.length);
+        const request = { ...options, ...photos, candidates };
         for await (const event of client.rankStream(request, { signal: abort.signal })) {
           if (abort.signal.aborted) return;
-          if (event.type === "answer") continue;
-          const known =
-            event.type === "scored"
-              ? { score: event.score, failure: null }
-              : { score: null, failure: { reason: event.reason, detail: event.detail } };
-          dispatch({ type: "known", key: keys[first + event.index]!, known });
+          dispatch(actionOf(event, names));
         }
         first += candidates.length;
       }
@@ -112,19 +116,33 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
       prefetched.clear();
     },
 
-    rank(photoBase64) {
-      photo = photoBase64;
+    rank(photo) {
+      photos =
+        typeof photo === "string" ? { query_image_base64: photo } : { query_images_base64: photo };
       return run(() => true, true);
     },
 
     async rankRest() {
-      if (photo === null) return;
+      if (photos === null) return;
       const { known } = shown();
       await run((key) => !known.has(key), false);
     },
 
     undo,
   };
+}
+
+/** `names` are the keys of the request's candidates. */
+function actionOf(event: RankEvent, names: string[]): Action {
+  if (event.type === "answer") {
+    return { type: "answered", keys: names, requestId: event.answer.meta.request_id ?? null };
+  }
+  const key = names[event.index]!;
+  if (event.type === "scored") {
+    return { type: "known", key, known: { score: event.score, match: event.match ?? null } };
+  }
+  const { type, index, auction_id, done, candidates, ...failure } = event;
+  return { type: "known", key, known: { failure } };
 }
 
 /** As many requests as it takes, with nothing but what the service reads. */

@@ -1,21 +1,21 @@
 /** What is known of a list, and how each thing that happens changes it. No React in here. */
 
-import type { Candidate, FailureReason } from "../types.ts";
+import type { Candidate, Failure, Match } from "../types.ts";
 
 /** A listing as the service takes it; what else an app keeps with it stays in the app. */
 export type Listing = Candidate;
 
-export interface RowFailure {
-  reason: FailureReason;
-  /** What happened, in English. */
-  detail: string;
-}
+/** Why a listing could not be ranked. */
+export type RowFailure = Omit<Failure, "auction_id">;
 
 /** What came of one listing. */
 export interface Known {
   score: number | null;
-  /** Why it could not be ranked. */
+  /** Of a model with a calibration. */
+  match: Match | null;
   failure: RowFailure | null;
+  /** For the client's `feedback`, once the ranking is done and where the service takes any. */
+  requestId: string | null;
 }
 
 /** A listing and what is known of it. */
@@ -41,10 +41,13 @@ export interface State {
 
 export type Action =
   | { type: "started"; total: number; afresh: boolean }
-  | { type: "known"; key: string; known: Known }
+  | { type: "known"; key: string; known: Partial<Known> }
+  | { type: "answered"; keys: string[]; requestId: string | null }
   | { type: "ranked" }
   | { type: "problem"; problem: Error }
   | { type: "undone" };
+
+const UNKNOWN: Known = { score: null, match: null, failure: null, requestId: null };
 
 export const NOTHING: State = {
   phase: "idle",
@@ -62,8 +65,15 @@ export function reduce(state: State, action: Action): State {
       return { ...NOTHING, phase: "ranking", known, before: known, total: action.total };
     }
     case "known": {
-      const known = new Map(state.known).set(action.key, action.known);
+      const known = new Map(state.known).set(action.key, { ...UNKNOWN, ...action.known });
       return { ...state, known, done: state.done + 1 };
+    }
+    case "answered": {
+      const known = new Map(state.known);
+      for (const key of action.keys) {
+        known.set(key, { ...UNKNOWN, ...known.get(key), requestId: action.requestId });
+      }
+      return { ...state, known };
     }
     case "ranked":
       return { ...state, phase: "ranked" };
@@ -89,8 +99,6 @@ export function keysOf(listings: readonly Listing[]): string[] {
     return twins === 0 ? content : `${content}#${twins}`;
   });
 }
-
-const UNKNOWN: Known = { score: null, failure: null };
 
 /** Most alike first, then those not known yet, then those that failed; ties as searched. */
 export function rowsOf<T extends Listing>(listings: readonly T[], known: State["known"]): Row<T>[] {
