@@ -169,7 +169,8 @@ def test_what_is_remembered_takes_no_more_memory_than_its_bound(tmp_path: Path) 
             kind.request = RankRequest.model_construct(
                 candidates=[Candidate.model_construct(auction_id=one) for one in ids]
             )
-            desk.remember(kind)
+            remembered = desk.feedback._remembered[desk.remember(kind)]
+            remembered.said.update(dict.fromkeys(remembered.rows, True))
         for kind in kinds:
             kind.request = RankRequest.model_construct(candidates=[])
         after, _ = tracemalloc.get_traced_memory()
