@@ -2,7 +2,7 @@
 
 import { act, renderHook, waitFor } from "@testing-library/react-native";
 import { useRanking } from "clip-ranker-client/expo";
-import { StrictMode } from "react";
+import { Activity, StrictMode, type ReactNode } from "react";
 
 import { found, photo, watched, type Found } from "./watched";
 
@@ -192,6 +192,21 @@ test("leaving ends the ranking", async () => {
   await ranking;
   expect(asked.map(({ path }) => path)).toEqual(["/prefetch", "/rank/stream"]);
   expect(asked.at(-1)?.signal?.aborted).toBe(true);
+});
+
+test("a screen that was hidden while it ranked comes back without a ranking that runs", async () => {
+  const { client } = watched();
+  const data = await photo();
+  let mode: "visible" | "hidden" = "visible";
+  const wrapper = ({ children }: { children: ReactNode }) => <Activity mode={mode}>{children}</Activity>;
+  const { result, rerender } = renderHook(() => useRanking(client, [{ auction_id: "cat" }]), { wrapper });
+  act(() => void result.current.rank(data));
+  expect(result.current.session.phase).toBe("ranking");
+  mode = "hidden";
+  rerender({});
+  mode = "visible";
+  rerender({});
+  expect(result.current.session.phase).toBe("idle");
 });
 
 test("StrictMode's second mount prefetches what the first one's end cut off", async () => {

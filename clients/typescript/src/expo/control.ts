@@ -77,11 +77,11 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
         }
         first += candidates.length;
       }
-      dispatch({ type: "ranked" });
+      if (!abort.signal.aborted) dispatch({ type: "ranked" });
     } catch (error) {
       if (abort.signal.aborted) return;
       const problem = error instanceof Error ? error : new Error(String(error));
-      dispatch({ type: "problem", problem });
+      dispatch({ type: "over", problem });
       if (!("kind" in problem)) throw problem; // no error of the client's: a fault of the app
     } finally {
       if (running?.abort === abort) running = null;
@@ -112,8 +112,10 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
     leave() {
       leaving.abort();
       leaving = new AbortController();
-      running?.abort.abort();
       prefetched.clear();
+      if (!running) return;
+      running.abort.abort();
+      dispatch({ type: "over", problem: null }); // a hidden screen may come back
     },
 
     rank(photo) {

@@ -44,7 +44,7 @@ export type Action =
   | { type: "known"; key: string; known: Partial<Known> }
   | { type: "answered"; keys: string[]; requestId: string | null }
   | { type: "ranked" }
-  | { type: "problem"; problem: Error }
+  | { type: "over"; problem: Error | null }
   | { type: "undone" };
 
 const UNKNOWN: Known = { score: null, match: null, failure: null, requestId: null };
@@ -77,7 +77,7 @@ export function reduce(state: State, action: Action): State {
     }
     case "ranked":
       return { ...state, phase: "ranked" };
-    case "problem":
+    case "over":
       return { ...NOTHING, ...kept(state.before), problem: action.problem };
     case "undone":
       return NOTHING;
