@@ -14,7 +14,7 @@ from tests.documents import ROOT, commands
 from tests.running import free_port
 
 CLIENTS = ROOT / "clients"
-START_S = 60
+START_S = 300
 
 
 def test_the_example_starts_as_documented() -> None:
