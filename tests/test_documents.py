@@ -58,6 +58,7 @@ ELSEWHERE = {
     ".venv/bin/python import_model.py  ": "tests/test_documents.py",
     ".venv/bin/python import_model.py --precision int8": "tests/test_documents.py",
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
+    ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
 }
 """Commands that need another test than the one below."""
 NOT_RUN = {
