@@ -117,6 +117,12 @@ $(VENV)/.bench: $(VENV)/.dev
 	@$(INSTALL) --editable '.[bench]'
 	@touch $@
 
+# The example has the client as any app has it: from a tarball.
+clients/expo/node_modules: clients/expo/package-lock.json | clients/typescript/node_modules
+	@cd clients/typescript && npm pack --silent --pack-destination ../expo/vendor
+	@cd clients/expo && npm ci --silent
+	@touch $@
+
 %/node_modules: %/package-lock.json
 	@deploy/need npm npm
 	@cd $* && npm ci --silent

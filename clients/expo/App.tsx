@@ -1,95 +1,128 @@
-import { ClipRanker } from "clip-ranker-client";
-import { fetch as streamingFetch } from "expo/fetch";
-import { useMemo } from "react";
-import { FlatList, Image, Pressable, StyleSheet, Text, View } from "react-native";
+import { ClipRanker, ClipRankerError, type AuctionId } from "clip-ranker-client";
+import { useRanking } from "clip-ranker-client/expo";
+import { useCallback, useEffect, useRef, useState } from "react";
+import { Linking, StyleSheet, Text, View, type FlatList } from "react-native";
+import Animated, { LinearTransition } from "react-native-reanimated";
+import { SafeAreaProvider, SafeAreaView } from "react-native-safe-area-context";
 
-import { takePhoto } from "./src/photo";
-import { LISTINGS, pictureOf } from "./src/search";
-import type { Row } from "./src/session";
-import { useRanking } from "./src/useRanking";
+import { Button } from "./src/Button";
+import { ListingRow } from "./src/ListingRow";
+import { lostPhoto, PhotoError, takePhoto } from "./src/photo";
+import { found, pages, pictureOf } from "./src/search";
+import { problemIn, useWords } from "./src/words";
 
 // On a phone `localhost` is the phone: put the computer's address or the service's name here.
-const SERVICE = process.env["EXPO_PUBLIC_CLIP_RANKER_URL"] ?? "http://localhost:8000";
-const KEY = process.env["EXPO_PUBLIC_CLIP_RANKER_KEY"];
+const SERVICE = process.env.EXPO_PUBLIC_CLIP_RANKER_URL ?? "http://localhost:8000";
+const KEY = process.env.EXPO_PUBLIC_CLIP_RANKER_KEY;
+const client = new ClipRanker({ url: SERVICE, ...(KEY ? { apiKey: KEY } : {}) });
 
 export default function App() {
-  const client = useMemo(
-    () =>
-      new ClipRanker({
-        url: SERVICE,
-        ...(KEY ? { apiKey: KEY } : {}),
-        // React Native's own fetch hands the stream over only at its end.
-        fetch: (url, init) => streamingFetch(url, init as object) as unknown as Promise<Response>,
-      }),
-    [],
-  );
-  const { session, rank, stop, undo, fail } = useRanking(client, LISTINGS);
-
-  const from = async (source: "camera" | "library") => {
-    const photo = await takePhoto(source).catch((error: Error) => fail(error.message));
-    if (photo) await rank(photo);
-  };
-
   return (
-    <View style={styles.screen}>
+    <SafeAreaProvider>
+      <Search />
+    </SafeAreaProvider>
+  );
+}
+
+function Search() {
+  const words = useWords();
+  const [page, setPage] = useState(1);
+  const { session, rank, rankRest, undo } = useRanking(
+    client,
+    found(page).map((it) => ({ auction_id: it.id, image_url: it.thumbnail, title: it.name })),
+  );
+  const { phase, rows, done, total, problem } = session;
+  const list = useRef<FlatList>(null);
+  const [photoFault, setPhotoFault] = useState<PhotoError | null>(null);
+  const [told, setTold] = useState<"thanks" | "notTold" | null>(null);
+
+  const rankPhoto = useCallback(
+    async (photo: Promise<string | null>) => {
+      setPhotoFault(null);
+      setTold(null);
+      try {
+        const taken = await photo;
+        if (taken) await rank(taken);
+      } catch (error) {
+        if (!(error instanceof PhotoError)) throw error;
+        setPhotoFault(error);
+      }
+    },
+    [rank],
+  );
+
+  const onSame = useCallback(async (requestId: string, id: AuctionId) => {
+    try {
+      await client.feedback({ request_id: requestId, auction_id: id, same: true });
+      setTold("thanks");
+    } catch (error) {
+      if (!(error instanceof ClipRankerError)) throw error;
+      setTold("notTold");
+    }
+  }, []);
+
+  useEffect(() => {
+    void rankPhoto(lostPhoto());
+  }, [rankPhoto]);
+
+  // The most alike is at the top, and the person may have been anywhere.
+  useEffect(() => {
+    if (phase === "ranked") list.current?.scrollToOffset({ offset: 0, animated: true });
+  }, [phase]);
+
+  const fault = photoFault ? words.photo[photoFault.reason] : problem && problemIn(words, problem);
+  const unknown = rows.some(({ score, failure }) => score === null && failure === null);
+  return (
+    <SafeAreaView style={styles.screen}>
       <View style={styles.buttons}>
-        {session.phase === "ranking" ? (
-          <Button title={`Stop (${session.done} of ${session.rows.length})`} onPress={stop} />
+        {phase === "ranking" ? (
+          <Button title={words.stop(done, total)} onPress={undo} />
         ) : (
           <>
-            <Button title="Take a photo" onPress={() => from("camera")} />
-            <Button title="Choose one" onPress={() => from("library")} />
+            <Button title={words.take} onPress={() => rankPhoto(takePhoto("camera"))} />
+            <Button title={words.choose} onPress={() => rankPhoto(takePhoto("library"))} />
           </>
         )}
-        {session.phase === "ranked" && <Button title="Undo" onPress={undo} />}
+        {phase === "ranked" && <Button title={words.undo} onPress={undo} />}
+        {phase === "ranked" && unknown && <Button title={words.rankRest} onPress={rankRest} />}
       </View>
-      {session.problem && (
-        <Text accessibilityRole="alert" style={styles.problem}>
-          {session.problem}
+      {fault && (
+        <Text accessibilityRole="alert" style={styles.fault}>
+          {fault}
         </Text>
       )}
-      <FlatList
-        data={session.rows}
-        keyExtractor={(row) => String(row.index)}
-        renderItem={({ item }) => <ListingRow row={item} />}
+      {told && <Text accessibilityLiveRegion="polite">{words[told]}</Text>}
+      {photoFault?.reason === "refused" && (
+        <Button title={words.settings} onPress={() => Linking.openSettings()} />
+      )}
+      <Animated.FlatList
+        ref={list}
+        data={rows}
+        itemLayoutAnimation={LinearTransition}
+        keyExtractor={({ key }) => key}
+        renderItem={({ item: { listing, score, match, failure, requestId } }) => (
+          <ListingRow
+            words={words}
+            id={listing.auction_id}
+            title={listing.title}
+            picture={pictureOf(listing.image_url, SERVICE)}
+            score={score}
+            match={match}
+            failure={failure && words.failure[failure.reason]}
+            requestId={requestId}
+            onSame={onSame}
+          />
+        )}
+        ListFooterComponent={
+          page < pages ? <Button title={words.more} onPress={() => setPage(page + 1)} /> : null
+        }
       />
-    </View>
-  );
-}
-
-function ListingRow({ row }: { row: Row }) {
-  return (
-    <View style={[styles.row, row.failure !== null && styles.failed]} accessible>
-      <Image source={{ uri: pictureOf(row.listing, SERVICE) }} style={styles.picture} />
-      <View style={styles.words}>
-        <Text style={styles.title} numberOfLines={2}>
-          {row.listing.title}
-        </Text>
-        {row.score !== null && <Text style={styles.score}>{row.score.toFixed(3)}</Text>}
-        {row.failure !== null && <Text style={styles.problem}>{row.failure}</Text>}
-      </View>
-    </View>
-  );
-}
-
-function Button({ title, onPress }: { title: string; onPress: () => void }) {
-  return (
-    <Pressable accessibilityRole="button" style={styles.button} onPress={onPress}>
-      <Text style={styles.label}>{title}</Text>
-    </Pressable>
+    </SafeAreaView>
   );
 }
 
 const styles = StyleSheet.create({
-  screen: { flex: 1, backgroundColor: "#fff", paddingTop: 64, paddingHorizontal: 16, gap: 12 },
-  buttons: { flexDirection: "row", gap: 12 },
-  button: { flex: 1, alignItems: "center", padding: 14, borderRadius: 10, backgroundColor: "#264a73" },
-  label: { color: "#fff", fontWeight: "600" },
-  problem: { color: "#c0392b" },
-  row: { flexDirection: "row", gap: 14, paddingVertical: 8 },
-  failed: { opacity: 0.6 },
-  picture: { width: 72, height: 72, borderRadius: 8 },
-  words: { flex: 1, justifyContent: "center", gap: 4 },
-  title: { color: "#1f2328" },
-  score: { color: "#1f2328", fontWeight: "600", fontVariant: ["tabular-nums"] },
+  screen: { flex: 1, backgroundColor: "#fff", paddingTop: 12, paddingHorizontal: 16, gap: 12 },
+  buttons: { flexDirection: "row", flexWrap: "wrap", gap: 12 },
+  fault: { color: "#c0392b" },
 });

@@ -1,12 +1,14 @@
-"""The TypeScript client and the Expo example's logic, by Node's own test runner."""
+"""The TypeScript client, its package, and the Expo example that has it installed."""
 
 import json
 import os
+import plistlib
 import re
 import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 CLIENTS = ROOT / "clients"
 DOCS = ROOT / "docs"
 KEY = "key-of-the-tests-only"
+QUIET = {"CI": "1", "EXPO_OFFLINE": "1", "EXPO_NO_TELEMETRY": "1"}
 
 
 def npm(folder: str, *arguments: str, **environment: str) -> None:
@@ -43,10 +46,52 @@ def test_against_the_running_service(
     npm(folder, "test", CLIP_RANKER_URL=service.url, CLIP_RANKER_KEY=KEY)
 
 
-def test_the_example_bundles_for_both_phones() -> None:
-    npm("expo", "run", "bundle", CI="1", EXPO_OFFLINE="1", EXPO_NO_TELEMETRY="1")
-    bundles = [path.parent.name for path in (CLIENTS / "expo" / "dist").rglob("*.hbc")]
-    assert sorted(bundles) == ["android", "ios"]
+@pytest.mark.parametrize("check", ["publint {} --strict", "attw {}"])
+def test_the_package_is_sound(check: str, packed: Path) -> None:
+    npm("typescript", "exec", "--offline", "--", *check.format(packed).split())
+
+
+def test_the_example_bundles_for_both_phones_with_one_copy_of_the_client() -> None:
+    npm("expo", "run", "bundle", **QUIET)
+    maps = {path.parent.name: path for path in (CLIENTS / "expo" / "dist").rglob("*.hbc.map")}
+    assert sorted(maps) == ["android", "ios"]
+    for path in maps.values():
+        sources = json.loads(path.read_text())["sources"]
+        ours = {source.partition("clip-ranker-client/")[2] for source in sources} - {""}
+        assert {"dist/cjs/index.js", "dist/cjs/expo/index.js"} <= ours
+        assert all(part.startswith("dist/cjs/") for part in ours)
+        assert not [source for source in sources if "clients/typescript" in source]
+
+
+def test_the_example_asks_for_no_more_than_it_needs(tmp_path: Path) -> None:
+    app = tmp_path / "expo"
+    made = shutil.ignore_patterns("node_modules", "dist", "build", ".expo", "ios", "android")
+    shutil.copytree(CLIENTS / "expo", app, ignore=made)
+    (app / "node_modules").symlink_to(CLIENTS / "expo" / "node_modules")
+    prebuild = ["npx", "--offline", "expo", "prebuild", "--no-install"]
+    subprocess.run(prebuild, cwd=app, env=os.environ | QUIET, check=True)
+    (plist,) = app.glob("ios/*/Info.plist")
+    asked = [key for key in plistlib.loads(plist.read_bytes()) if key.endswith("UsageDescription")]
+    assert sorted(asked) == ["NSCameraUsageDescription", "NSPhotoLibraryUsageDescription"]
+    assert "出品" in next(app.glob("ios/*/Supporting/ja.lproj/InfoPlist.strings")).read_text()
+    assert _permissions(app / "android/app/src/main/AndroidManifest.xml") == {
+        "INTERNET": True,
+        "WRITE_EXTERNAL_STORAGE": True,  # the camera's, before Android 10
+        "READ_EXTERNAL_STORAGE": False,
+        "RECORD_AUDIO": False,
+        "SYSTEM_ALERT_WINDOW": False,
+        "VIBRATE": False,
+    }
+
+
+def _permissions(manifest: Path) -> dict[str, bool]:
+    """Each permission that the manifest names, and whether it asks for it or takes it out."""
+    tools = "{http://schemas.android.com/tools}node"
+    name = "{http://schemas.android.com/apk/res/android}name"
+    return {
+        one.attrib[name].rpartition(".")[2]: one.get(tools) != "remove"
+        for one in ElementTree.parse(manifest).iter("uses-permission")
+    }
 
 
 def test_the_code_in_the_documents_compiles() -> None:
@@ -59,8 +104,5 @@ def test_the_code_in_the_documents_compiles() -> None:
         for number, block in enumerate(blocks):
             (folder / f"{page.parent.name}-{page.stem}-{number}.ts").write_text(block)
     settings = {"extends": "../../tsconfig.json", "include": ["*.ts"]}
-    settings["compilerOptions"] = {
-        "paths": {"clip-ranker-client": ["../../../typescript/src/index.ts"]}
-    }
     (folder / "tsconfig.json").write_text(json.dumps(settings))
-    npm("expo", "run", "check", "--", "--project", "build/documents")
+    npm("expo", "exec", "--offline", "--", "tsc", "--project", "build/documents")

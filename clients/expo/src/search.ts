@@ -1,17 +1,26 @@
-/** Stands for the app's own search: pictures that every clip-ranker brings along. */
+/** Stands for the app's own search: pictures that every clip-ranker brings along, in two pages. */
 
-import type { Listing } from "./session";
+export interface Found {
+  id: string;
+  thumbnail: string;
+  name: string;
+}
 
-const NAMES = ["astronaut", "brick", "camera", "cat", "coffee", "coins", "grass", "rocket"];
+const PAGES = [
+  ["astronaut", "brick", "camera", "cat", "coffee"],
+  ["coins", "grass", "rocket"],
+];
 
-export const LISTINGS: Listing[] = NAMES.map((name, index) => ({
-  auction_id: `A${index + 1}`,
-  image_url: `example:${name}`,
-  title: name,
-}));
+export const pages = PAGES.length;
 
-/** Where the phone finds a listing's picture. */
-export const pictureOf = (listing: Listing, service: string): string =>
-  listing.image_url.startsWith("example:")
-    ? `${service}/examples/${listing.image_url.slice("example:".length)}.jpg`
-    : listing.image_url;
+/** What is found up to this page, made anew each time as a search would. */
+export const found = (page: number): Found[] =>
+  PAGES.slice(0, page)
+    .flat()
+    .map((name, index) => ({ id: `A${index + 1}`, thumbnail: `example:${name}`, name }));
+
+/** Where the phone finds a thumbnail. */
+export const pictureOf = (thumbnail: string, service: string): string =>
+  thumbnail.startsWith("example:")
+    ? `${service}/examples/${thumbnail.slice("example:".length)}.jpg`
+    : thumbnail;

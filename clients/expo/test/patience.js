@@ -1,0 +1,3 @@
+const { configure } = require("@testing-library/react-native");
+
+configure({ asyncUtilTimeout: 60_000 });
