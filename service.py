@@ -74,6 +74,11 @@ class ClipEmbedder:
         return pack(self._encoder(unpack(pixels)))
 
     @bentoml.api
+    def check(self) -> bool:
+        """Whether the model embeds. As __is_ready__ anybody could ask for it, by /readyz."""
+        return bool(np.isfinite(self._encoder(embedder.black)).all())
+
+    @bentoml.api
     async def pid(self) -> int:
         """The process to kill when it hangs."""
         return os.getpid()

@@ -6,8 +6,7 @@
 # can see: in namespaces of its own for network, processes and mounts, which end with this script.
 # It has no way out; the image is the one that `make test-deploy` left, or is built by it first.
 #
-#   SWARM_S      seconds of load, at least (120)
-#   SWARM_RATES  set: measures requests a second at 1, 2 and 3 replicas too
+#   SWARM_S  seconds of load, at least (120)
 set -euo pipefail
 
 bin=$1

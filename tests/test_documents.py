@@ -40,6 +40,8 @@ ELSEWHERE = {
     "CLIP_MODEL=efficientnet_lite0 make run": "tests/processes/test_make_run.py",
     "curl -s http://localhost:8000/rank": "tests/test_readme.py",
     "docker logs --since 1h clip-api": "deploy/test_documents.py",
+    "docker swarm init": "deploy/swarm/stack.py",
+    "docker stack deploy": "deploy/swarm/stack.py",
     "npm install\n": "tests/clients/test_documents.py",
     "(cd clients/typescript && npm ci && npm pack)": "tests/clients/test_documents.py",
     "npm run check": "tests/clients/test_node.py",
@@ -51,6 +53,8 @@ ELSEWHERE = {
 """Commands that need another test than the one below."""
 NOT_RUN = {
     ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's; see models.md",
+    "docker service rollback clip_clip-api": "in the tests the swarm goes back by itself",
+    "make test-swarm": "it takes minutes, and a Docker engine",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }

@@ -48,11 +48,12 @@ class Embedder:
 
     Attributes:
         well: whether pictures can be embedded, as far as the last call or probe tells.
+        black: a picture to probe with, uint8 (1, height, width, 3).
     """
 
     def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
         self.well = False
-        self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
+        self.black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
         self._timeout_s = timeout_s
         self._one_picture_s = 0.0
         self._failed_on = 0  # pictures
@@ -182,13 +183,13 @@ class Embedder:
         for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
             start = time.perf_counter()
             with suppress(EmbedderUnavailableError, EmbedFailedError):
-                await self(self._black)
+                await self(self.black)
                 took_s = time.perf_counter() - start
                 self._one_picture_s = min(self._one_picture_s, took_s)
 
     async def _probe(self) -> None:
         """Embeds black pictures: as many as it failed on, or one."""
-        black = np.repeat(self._black, self._failed_on or 1, axis=0)
+        black = np.repeat(self.black, self._failed_on or 1, axis=0)
         embeddings = await self._bounded(black, probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("the model gave no finite vector")

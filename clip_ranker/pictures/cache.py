@@ -1,5 +1,6 @@
 """Embeddings by picture, so that none is made twice."""
 
+import asyncio
 import time
 from collections.abc import Iterable
 from weakref import WeakValueDictionary
@@ -9,6 +10,7 @@ from cachetools import TLRUCache, TTLCache
 
 from clip_ranker.errors import CandidateError
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.claims import Claims
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from clip_ranker.settings import Settings
 
@@ -33,6 +35,7 @@ class EmbeddingCache:
             self._shared = SharedCache(
                 settings.cache_url, dim=dim, ttl_s=self._ttl_s, timeout_s=settings.cache_timeout_s
             )
+            self._claims = Claims(self._shared)
         self._memory: TLRUCache[str, Entry] = TLRUCache(
             maxsize=settings.cache_bytes,
             ttu=lambda _, entry, __: entry.made_s + self._ttl_s,
@@ -42,7 +45,8 @@ class EmbeddingCache:
         self._failures: TTLCache[str, tuple[type[CandidateError], str]] = TTLCache(
             MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S
         )
-        self._unshared: dict[str, Entry] = {}
+        self._unshared: dict[str, Entry | None] = {}
+        self._flushing: asyncio.Task[None] | None = None
         self._by_bytes: WeakValueDictionary[str, Embedding] = WeakValueDictionary()
 
     def get(self, key: str) -> Embedding | None:
@@ -68,7 +72,7 @@ class EmbeddingCache:
             key: to find it by.
             embedding: shape (dim,).
             bytes_key: to find it by as well, for as long as it is kept under any other key.
-            share: marks it for the next ``flush``.
+            share: other replicas get it too, soon.
         """
         kept = self._by_bytes.get(bytes_key)
         if kept is None:
@@ -76,13 +80,21 @@ class EmbeddingCache:
             kept.flags.writeable = False
             self._by_bytes[bytes_key] = kept
         self._remember(key, entry := Entry(kept, time.time()))
-        if share and self._shared is not None:
-            self._unshared[key] = entry
+        if share:
+            self._share(key, entry)
 
-    def put_failure(self, key: str, failure: CandidateError) -> None:
-        """Keeps a failure for a few seconds, so that it is not asked for again and again."""
+    def put_failure(self, key: str, failure: CandidateError, *, share: bool = False) -> None:
+        """Keeps a failure for a few seconds, so that it is not asked for again and again.
+
+        Args:
+            key: of the picture.
+            failure: what became of it.
+            share: other replicas may try it now.
+        """
         if self._failures.maxsize:
             self._failures[key] = (type(failure), str(failure))
+        if share:
+            self._share(key, None)
 
     async def recall(self, keys: Iterable[str]) -> None:
         """Brings what the shared cache has of these keys into memory, in one round trip."""
@@ -92,17 +104,33 @@ class EmbeddingCache:
         for key, entry in (await self._shared.get(missing)).items():
             self._remember(key, entry)
 
-    async def flush(self) -> None:
-        """Writes what is new to the shared cache, in one round trip."""
-        if self._shared is not None and self._unshared:
-            unshared, self._unshared = self._unshared, {}
-            await self._shared.put(unshared)
+    async def claim(self, key: str) -> Embedding | None:
+        """What another replica has made or is making by now; None where it is ours to make."""
+        entry = None if self._shared is None else await self._claims.entry(key)
+        if entry is None:
+            return None
+        self._remember(key, entry)
+        return entry.embedding
 
     async def close(self) -> None:
         """Writes what is new to the shared cache and closes its connections."""
-        await self.flush()
         if self._shared is not None:
+            await self._claims.close()
+            if self._flushing is not None:
+                await self._flushing
             await self._shared.close()
+
+    def _share(self, key: str, entry: Entry | None) -> None:
+        if self._shared is not None:
+            self._unshared[key] = entry
+            if self._flushing is None or self._flushing.done():
+                self._flushing = asyncio.create_task(self._flush(self._shared))
+
+    async def _flush(self, shared: SharedCache) -> None:
+        """Writes what is new, in one round trip what comes of one call of the model."""
+        while self._unshared:
+            unshared, self._unshared = self._unshared, {}
+            await shared.put(unshared)
 
     def _remember(self, key: str, entry: Entry) -> None:
         if self._memory.getsizeof(entry) <= self._memory.maxsize:

@@ -103,10 +103,6 @@ class Pictures:
         """Brings what the shared cache knows of downloads into memory."""
         await self._cache.recall(one.key for one in sources if isinstance(one.content, httpx.URL))
 
-    async def share(self) -> None:
-        """Gives what is new to the shared cache."""
-        await self._cache.flush()
-
     async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedding:
         """Unit vector of a picture, shape (dim,), out of memory if it is known.
 
@@ -138,19 +134,22 @@ class Pictures:
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 for one in picture.sources:
-                    self._cache.put_failure(one.key, failure)
+                    share = isinstance(one.content, httpx.URL)
+                    self._cache.put_failure(one.key, failure, share=share)
             raise
         for one in picture.sources:
-            if one.worth_keeping:
+            if one.worth_keeping and self._cache.peek(one.key) is None:
                 share = isinstance(one.content, httpx.URL)
                 self._cache.put(one.key, embedding, bytes_key=picture.bytes_key, share=share)
-        if not picture.waited_for:  # then no answer will share it
-            await self.share()
         return embedding
 
     async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedding:
         """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
         async with AsyncExitStack() as held:
+            await self._turn_to_read(source, picture, held)
+            elsewhere = isinstance(source.content, httpx.URL)
+            if elsewhere and (known := await self._cache.claim(source.key)) is not None:
+                return known
             data = await self._bytes(source, picture, held)
             if data is not source.content:
                 picture.bytes_key = await self._keys.of_bytes(data, source.image_resize_px)
@@ -178,17 +177,21 @@ class Pictures:
                     return self._batcher.put(picture, pixels)
         raise AssertionError("no picture is too large to be large")
 
-    async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
-        """The file; ``held`` keeps what it takes of memory in count."""
-        if isinstance(source.content, bytes):
-            picture.begun = True
-            return source.content
-        await held.enter_async_context(self.turns.downloads.hold(picture))
-        held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
+    async def _turn_to_read(
+        self, source: Source, picture: SharedPicture, held: AsyncExitStack
+    ) -> None:
+        if not isinstance(source.content, bytes):
+            await held.enter_async_context(self.turns.downloads.hold(picture))
+            held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
         if isinstance(source.content, httpx.URL):
             picture.tell_who_gave_up_on_its_host()
         picture.begun = True
-        if not isinstance(source.content, httpx.URL):
+
+    async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
+        """The file; ``held`` keeps what it takes of memory in count."""
+        if isinstance(source.content, bytes):
+            return source.content
+        if callable(source.content):
             return await asyncio.to_thread(source.content)
 
         async def grow() -> None:

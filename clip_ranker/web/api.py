@@ -1,6 +1,5 @@
 """The three calls of the API, from a validated request to a response."""
 
-import asyncio
 import json
 import logging
 from collections import Counter
@@ -38,7 +37,6 @@ class Api:
         self._model = model
         most = settings.max_prefetch
         self._prefetcher = Prefetcher(pictures, most_waiting=most if settings.cache_bytes else 0)
-        self._sharing: set[asyncio.Task[None]] = set()
 
     async def rank(self, request: RankRequest) -> RankResponse:
         """Answers once everything is ranked or failed; raises as ``Ranking``."""
@@ -64,7 +62,6 @@ class Api:
     async def close(self) -> None:
         """Drops what is prefetched and ends what is under way."""
         await self._prefetcher.close()
-        await asyncio.gather(*self._sharing)
         await self._pictures.close()
 
     def _ranking(self, request: RankRequest, *, early: bool) -> Ranking:
@@ -87,9 +84,6 @@ class Api:
 
     def _answer(self, ranking: Ranking) -> RankResponse:
         answer = ranking.answer(self._model)
-        sharing = asyncio.create_task(self._pictures.share())
-        self._sharing.add(sharing)
-        sharing.add_done_callback(self._sharing.discard)
         _report(answer)
         return answer
 

@@ -49,7 +49,7 @@ def check(answer: dict[str, Any]) -> None:
 def swarm(network: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Three healthy replicas, the cache, and a server of pictures on their network."""
     cache_image(tmp_path_factory.mktemp("cache"))
-    stack.deploy(stack.IMAGE, allow=IMAGES)
+    stack.deploy(allow=IMAGES)
     docker(
         *("run", "--detach", "--label", PROJECT, "--name", IMAGES, "--network", stack.EDGE),
         *("--entrypoint", "python", "--user", "root", "--workdir", "/pictures"),

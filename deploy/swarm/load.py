@@ -36,6 +36,7 @@ class Load:
         body: of the request of that number.
         clients: how many at once.
         every_s: a client begins so long after it began the one before, or once that is answered.
+        first: number of the first request.
         check: fails where an answer is not the right one for a request.
 
     Attributes:
@@ -54,10 +55,11 @@ class Load:
         check: Callable[[dict[str, Any]], None],
         clients: int = 6,
         every_s: float = 1.0,
+        first: int = 0,
     ) -> None:
         self._client, self._body, self._check = client, body, check
         self._every_s = every_s
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(first)
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._run) for _ in range(clients)]
         self.answered: list[float] = []

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -38,22 +39,27 @@ IN_THE_CONTAINER = {
 }
 
 
-def deploy(image: str, *, allow: str) -> None:
+def deploy(
+    image: str = IMAGE, *files: str, allow: str, stack: str = STACK, replicas: int = REPLICAS
+) -> None:
     """What an operator types, to begin with or for another image; does not wait for the outcome.
 
     Args:
         image: of the replicas.
+        files: of deploy/ besides stack.yml.
         allow: host of pictures that they may ask although it is private.
+        stack: its name.
+        replicas: how many.
     """
     with tempfile.TemporaryDirectory() as folder:
-        (stack := Path(folder) / "deploy").mkdir()
-        (stack / "stack.yml").write_text((ROOT / "deploy" / "stack.yml").read_text())
+        (copies := Path(folder) / "deploy").mkdir()
         settings = IN_THE_CONTAINER | {"CLIP_ALLOW_PRIVATE_HOSTS": allow}
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
-        (stack.parent / ".env").write_text(lines)
-        command = ("docker", "stack", "deploy", "--resolve-image", "never")
-        command += ("--compose-file", str(stack / "stack.yml"), STACK)
-        run(*command, **SETTINGS, CLIP_IMAGE=image)
+        (copies.parent / ".env").write_text(lines)
+        command = ["docker", "stack", "deploy", "--resolve-image", "never"]
+        for file in ("stack.yml", *files):
+            command += ["--compose-file", shutil.copy(ROOT / "deploy" / file, copies)]
+        run(*command, stack, **SETTINGS, CLIP_IMAGE=image, CLIP_REPLICAS=str(replicas))
 
 
 def containers(service: str = SERVICE) -> list[str]:
@@ -65,14 +71,11 @@ def containers(service: str = SERVICE) -> list[str]:
     return found.split()
 
 
-def whole(*, without: str = "") -> bool:
-    """Whether all replicas are healthy, and a certain one is gone."""
-    found = docker("ps", "--quiet", "--no-trunc", "--filter", f"label={_of_the_service()}").split()
-    return without not in found and len(found) == REPLICAS == len(containers())
-
-
-def _of_the_service() -> str:
-    return f"com.docker.swarm.service.name={SERVICE}"
+def whole(replicas: int = REPLICAS, *, without: str = "") -> bool:
+    """Whether as many replicas run, all of them healthy, and a certain one is gone."""
+    label = f"label=com.docker.swarm.service.name={SERVICE}"
+    found = docker("ps", "--quiet", "--no-trunc", "--filter", label).split()
+    return without not in found and len(found) == replicas == len(containers())
 
 
 def client(container: str, port: int = 8000) -> httpx.Client:

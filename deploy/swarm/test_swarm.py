@@ -16,12 +16,13 @@ import httpx
 from deploy.conftest import IMAGES, measured
 from deploy.engine import docker, inspect
 from deploy.swarm import stack
-from deploy.swarm.conftest import SWARM_S, body, url
+from deploy.swarm.conftest import SWARM_S, body, check, request, url
 from deploy.swarm.load import Load
 
 MARKS = itertools.count()
 SPREAD_OVER = 90
 """Requests: thirty each, of which half as many elsewhere would be no accident."""
+RATED_BY = 200
 MORE_THAN_FULL = 30
 """Three quarters of ``CLIP_MAX_REQUESTS`` are one client's."""
 
@@ -174,3 +175,35 @@ def test_no_request_was_lost(load: Load) -> None:
     measured.append(f"load of {time.monotonic() - load.start:.0f} s: {load.summary()}")
     assert not load.lost, load.lost
     assert load.answered
+
+
+def test_rates_are_measured(load: Load, caddy: httpx.Client) -> None:
+    load.stop()
+    for replicas in range(stack.REPLICAS, 0, -1):
+        docker("service", "scale", "--detach", f"{stack.SERVICE}={replicas}")
+        stack.wait_until(lambda: stack.whole(replicas), f"{replicas} replicas")  # noqa: B023
+        with Load(
+            caddy, request, check=check, clients=8, every_s=0, first=next(MARKS) << 20
+        ) as busy:
+            more(busy, RATED_BY)
+            rate = len(busy.answered) / (time.monotonic() - busy.start)
+        measured.append(f"{replicas} replicas: {rate:.1f} requests a second, {busy.summary()}")
+        assert not busy.lost, busy.lost
+
+
+def test_the_embedder_runs_apart(swarm: None) -> None:
+    docker("service", "scale", "--detach", f"{stack.SERVICE}=0")  # the processors are few
+    apart = "apart"
+    stack.deploy(stack.IMAGE, "stack.embedder.yml", allow=IMAGES, stack=apart, replicas=1)
+    try:
+        service = f"{apart}_clip-api"
+        stack.wait_until(lambda: stack.containers(service) != [], "an API without a model")
+        (api,), (embedder,) = stack.containers(service), stack.containers(f"{apart}_embedder")
+        assert "ClipEmbedder" not in docker("top", api, "-eo", "args")
+        client = stack.client(api)
+        assert client.post("/rank", json=body("example:cat")).json()["meta"]["succeeded"] == 1
+        docker("kill", embedder)
+        stack.wait_until(lambda: client.get("/healthz").status_code == 503, "it is as well")
+        stack.wait_until(lambda: client.get("/healthz").text == "ok", "another embedder")
+    finally:
+        docker("stack", "rm", apart)

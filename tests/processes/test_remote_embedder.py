@@ -22,7 +22,7 @@ class Apart(Service):
     def _ok(self) -> bool:
         assert self.process.poll() is None, self.log()
         try:
-            return self.client.get("/readyz").status_code == httpx.codes.OK
+            return self.client.post("/check", json={}).text == "true"
         except httpx.TransportError:
             return False
 
