@@ -49,6 +49,9 @@ class EmbeddingCache:
         self._flushing: asyncio.Task[None] | None = None
         self._by_bytes: WeakValueDictionary[str, Embedding] = WeakValueDictionary()
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._memory
+
     def get(self, key: str) -> Embedding | None:
         """The embedding, shape (dim,), if it is in memory and its time is not over.
 

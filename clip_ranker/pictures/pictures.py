@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
-import httpx
-
 from clip_ranker import examples, metrics, processors
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
@@ -101,7 +99,7 @@ class Pictures:
 
     async def recall(self, sources: Iterable[Source]) -> None:
         """Brings what the shared cache knows of downloads into memory."""
-        await self._cache.recall(one.key for one in sources if isinstance(one.content, httpx.URL))
+        await self._cache.recall(one.key for one in sources if one.remote)
 
     async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedding:
         """Unit vector of a picture, shape (dim,), out of memory if it is known.
@@ -134,21 +132,18 @@ class Pictures:
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 for one in picture.sources:
-                    share = isinstance(one.content, httpx.URL)
-                    self._cache.put_failure(one.key, failure, share=share)
+                    self._cache.put_failure(one.key, failure, share=one.remote)
             raise
         for one in picture.sources:
-            if one.worth_keeping and self._cache.peek(one.key) is None:
-                share = isinstance(one.content, httpx.URL)
-                self._cache.put(one.key, embedding, bytes_key=picture.bytes_key, share=share)
+            if one.worth_keeping and one.key not in self._cache:
+                self._cache.put(one.key, embedding, bytes_key=picture.bytes_key, share=one.remote)
         return embedding
 
     async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedding:
         """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
         async with AsyncExitStack() as held:
             await self._turn_to_read(source, picture, held)
-            elsewhere = isinstance(source.content, httpx.URL)
-            if elsewhere and (known := await self._cache.claim(source.key)) is not None:
+            if source.remote and (known := await self._cache.claim(source.key)) is not None:
                 return known
             data = await self._bytes(source, picture, held)
             if data is not source.content:
@@ -183,7 +178,7 @@ class Pictures:
         if not isinstance(source.content, bytes):
             await held.enter_async_context(self.turns.downloads.hold(picture))
             held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
-        if isinstance(source.content, httpx.URL):
+        if source.remote:
             picture.tell_who_gave_up_on_its_host()
         picture.begun = True
 
