@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-PATIENCE_S = 300
+PATIENCE_S = 900
 """A request that was refused for so long is lost."""
 ENOUGH = 0.01
 
