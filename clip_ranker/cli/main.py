@@ -104,7 +104,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    top = _Parser(prog="python -m clip_ranker", description=__doc__.splitlines()[0])
+    top = _Parser(
+        prog="python -m clip_ranker",
+        description=__doc__.splitlines()[0],
+        epilog="`import --help` tells how a model gets into the store; that needs torch.",
+    )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     rank = commands.add_parser(
