@@ -13,7 +13,7 @@ import httpx
 
 PATIENCE_S = 900
 """A request that was refused for so long is lost."""
-ENOUGH = 0.01
+LEAST_PAUSE_S = 0.01
 
 
 class BrokenStreamError(Exception):
@@ -96,7 +96,7 @@ class Load:
         while not self._stopping.is_set():
             start = time.monotonic()
             self._settle(next(self._numbers), start)
-            self._stopping.wait(max(ENOUGH, start + self._every_s - time.monotonic()))
+            self._stopping.wait(max(LEAST_PAUSE_S, start + self._every_s - time.monotonic()))
 
     def _settle(self, number: int, start: float) -> None:
         ask = self._stream if number % 3 == 0 else self._rank

@@ -62,6 +62,13 @@ def deploy(
         run(*command, stack, **SETTINGS, CLIP_IMAGE=image, CLIP_REPLICAS=str(replicas))
 
 
+def variant(folder: Path, tag: str, lines: str) -> str:
+    """An image that differs in these lines."""
+    (folder / "Dockerfile").write_text(f"FROM {IMAGE}\n{lines}\n")
+    docker("build", "--quiet", "--tag", tag, folder)
+    return tag
+
+
 def containers(service: str = SERVICE) -> list[str]:
     """Ids of its containers that Docker finds healthy."""
     found = docker(

@@ -141,15 +141,8 @@ def test_one_is_stopped(load: Load) -> None:
     stack.wait_until(lambda: stack.whole(without=stopped), "another in its place")
 
 
-def variant(folder: Path, tag: str, lines: str) -> str:
-    """An image that differs in these lines."""
-    (folder / "Dockerfile").write_text(f"FROM {stack.IMAGE}\n{lines}\n")
-    docker("build", "--quiet", "--tag", tag, folder)
-    return tag
-
-
 def test_the_image_is_updated(load: Load, tmp_path: Path) -> None:
-    new = variant(tmp_path, "clip-api:test-new", "LABEL new=yes")
+    new = stack.variant(tmp_path, "clip-api:test-new", "LABEL new=yes")
     stack.deploy(new, allow=IMAGES)
     took_s = stack.wait_until(lambda: stack.update_state() == "completed", "the update")
     measured.append(f"update of three replicas, one after the other: {took_s:.0f} s")
@@ -160,7 +153,7 @@ def test_the_image_is_updated(load: Load, tmp_path: Path) -> None:
 def test_an_update_with_a_broken_image_rolls_back(load: Load, tmp_path: Path) -> None:
     (tmp_path / "service.py").write_text("raise SystemExit('broken')\n")
     good = stack.images()
-    broken = variant(tmp_path, "clip-api:test-broken", "COPY service.py ./")
+    broken = stack.variant(tmp_path, "clip-api:test-broken", "COPY service.py ./")
     stack.deploy(broken, allow=IMAGES)
     took_s = stack.wait_until(lambda: stack.update_state() == "rollback_completed", "rollback")
     measured.append(f"update with a broken image to rolled back: {took_s:.0f} s")
