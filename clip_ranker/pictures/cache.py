@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -12,6 +13,7 @@ from clip_ranker.errors import CandidateError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.claims import Claims
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
+from clip_ranker.pictures.source import Source
 from clip_ranker.settings import Settings
 
 ENTRY_OVERHEAD_BYTES = 800
@@ -86,18 +88,10 @@ class EmbeddingCache:
         if share:
             self._share(key, entry)
 
-    def put_failure(self, key: str, failure: CandidateError, *, share: bool = False) -> None:
-        """Keeps a failure for a few seconds, so that it is not asked for again and again.
-
-        Args:
-            key: of the picture.
-            failure: what became of it.
-            share: other replicas may try it now.
-        """
+    def put_failure(self, key: str, failure: CandidateError) -> None:
+        """Keeps a failure for a few seconds, so that it is not asked for again and again."""
         if self._failures.maxsize:
             self._failures[key] = (type(failure), str(failure))
-        if share:
-            self._share(key, None)
 
     async def recall(self, keys: Iterable[str]) -> None:
         """Brings what the shared cache has of these keys into memory, in one round trip."""
@@ -107,13 +101,22 @@ class EmbeddingCache:
         for key, entry in (await self._shared.get(missing)).items():
             self._remember(key, entry)
 
-    async def claim(self, key: str) -> Embedding | None:
-        """What another replica has made or is making by now; None where it is ours to make."""
-        entry = None if self._shared is None else await self._claims.entry(key)
-        if entry is None:
-            return None
-        self._remember(key, entry)
-        return entry.embedding
+    @asynccontextmanager
+    async def claim(self, source: Source) -> AsyncIterator[Embedding | None]:
+        """What another replica has made or is making by now; None where it is ours to make.
+
+        A block that fails, or is cut off, leaves it to other replicas.
+        """
+        if self._shared is None or not source.remote:
+            yield None
+            return
+        if (entry := await self._claims.entry(source.key)) is not None:
+            self._remember(source.key, entry)
+        try:
+            yield None if entry is None else entry.embedding
+        except BaseException:
+            self._share(source.key, None)
+            raise
 
     async def close(self) -> None:
         """Writes what is new to the shared cache and closes its connections."""

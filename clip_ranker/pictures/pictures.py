@@ -128,23 +128,27 @@ class Pictures:
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedding:
         """The life of a picture, each step when it is its turn."""
         try:
-            embedding = await self._known_or_new(source, picture)
+            async with AsyncExitStack() as claim:
+                embedding = await self._known_or_new(source, picture, claim)
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 for one in picture.sources:
-                    self._cache.put_failure(one.key, failure, share=one.remote)
+                    self._cache.put_failure(one.key, failure)
             raise
         for one in picture.sources:
             if one.worth_keeping and one.key not in self._cache:
                 self._cache.put(one.key, embedding, bytes_key=picture.bytes_key, share=one.remote)
         return embedding
 
-    async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedding:
+    async def _known_or_new(
+        self, source: Source, picture: SharedPicture, claim: AsyncExitStack
+    ) -> Embedding:
         """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
         async with AsyncExitStack() as held:
-            await self._turn_to_read(source, picture, held)
-            if source.remote and (known := await self._cache.claim(source.key)) is not None:
-                return known
+            await self._turn(source, picture, held)
+            elsewhere = await claim.enter_async_context(self._cache.claim(source))
+            if elsewhere is not None:
+                return elsewhere
             data = await self._bytes(source, picture, held)
             if data is not source.content:
                 picture.bytes_key = await self._keys.of_bytes(data, source.image_resize_px)
@@ -172,9 +176,7 @@ class Pictures:
                     return self._batcher.put(picture, pixels)
         raise AssertionError("no picture is too large to be large")
 
-    async def _turn_to_read(
-        self, source: Source, picture: SharedPicture, held: AsyncExitStack
-    ) -> None:
+    async def _turn(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> None:
         if not isinstance(source.content, bytes):
             await held.enter_async_context(self.turns.downloads.hold(picture))
             held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())

@@ -27,6 +27,9 @@ PAUSE_S = 1
 NEVER_S = 1800
 """What has not come by then will not; no measure of speed."""
 
+clients: dict[str, httpx.Client] = {}
+"""By container."""
+
 SETTINGS = {
     "CLIP_CACHE_IMAGE": CACHE_IMAGE,
     # The defaults suit people, who wait for a frozen replica as long as for the longest request.
@@ -87,10 +90,12 @@ def whole(replicas: int = REPLICAS, *, without: str = "") -> bool:
 
 def client(container: str, port: int = 8000) -> httpx.Client:
     """Talks to one container past Caddy, by the bridge that gives it its way out."""
-    bridge = inspect("network", "docker_gwbridge")
-    assert bridge is not None
-    address = bridge["Containers"][container]["IPv4Address"].partition("/")[0]
-    return httpx.Client(base_url=f"http://{address}:{port}", timeout=NEVER_S, trust_env=False)
+    if container not in clients:
+        bridge = inspect("network", "docker_gwbridge")
+        assert bridge is not None
+        url = f"http://{bridge['Containers'][container]['IPv4Address'].partition('/')[0]}:{port}"
+        clients[container] = httpx.Client(base_url=url, timeout=NEVER_S, trust_env=False)
+    return clients[container]
 
 
 def freeze(container: str) -> list[int]:

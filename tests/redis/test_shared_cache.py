@@ -1,13 +1,16 @@
 """The shared cache against a real redis-server, which is killed, paused and filled up."""
 
 import asyncio
+import json
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 import redis
@@ -284,6 +287,24 @@ def test_a_list_that_two_replicas_are_asked_for_at_once_is_downloaded_once(
         answers = [one.result() for one in asked]
     assert answers[0]["results"] == answers[1]["results"]
     assert {images.hits[f"/held/{name}"] - before[name] for name in names} == {1}
+
+
+def test_what_a_client_left_behind_is_free_for_others(
+    server: Redis, serve: Callable[..., Service], images: ImageServer
+) -> None:
+    one = serve(CLIP_CACHE_URL=server.url, CLIP_CACHE_TIMEOUT_S="10", CLIP_DOWNLOAD_TIMEOUT_S="60")
+    listing = {"auction_id": "A", "image_url": images.url("/held/coffee?left")}
+    body = json.dumps({"query_image_url": "example:cat", "candidates": [listing]})
+    head = f"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    url = httpx.URL(one.url)
+    with images.holding():
+        with socket.create_connection((url.host, url.port)) as client:
+            client.sendall(f"{head}Content-Type: application/json\r\n\r\n{body}".encode())
+            wait_until(lambda: server.client.dbsize() == 1)
+            [claimed] = server.client.scan_iter()
+            assert server.client.get(claimed) == CLAIM
+            server.client.persist(claimed)  # else it would end by itself
+        wait_until(lambda: server.client.dbsize() == 0)
 
 
 def test_what_is_prefetched_here_is_a_hit_there_before_all_of_it_is_done(
