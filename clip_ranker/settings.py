@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(60, gt=0, le=600)
     """ranking one request; what is ranked by then is answered"""
     cache_bytes: int = Field(64_000_000, ge=0)
-    """memory for embeddings, about 22,000 of them; 0 = no cache"""
+    """memory for embeddings, about 19,000 of them; 0 = no cache"""
     cache_ttl_s: float = Field(86_400, gt=0)
     """an embedding older than this is made again"""
     cache_url: str = Field("", repr=False)
@@ -108,6 +108,8 @@ class Settings(BaseSettings):
     """keys, or `name:key`, without spaces or commas; a POST must bring one; empty = open"""
     cors_origins: Words = ()
     """origins whose pages may call, or `*`; empty = none"""
+    feedback_dir: str = ""
+    """folder for what `POST /feedback` brings, vectors and verdicts; empty = none is taken"""
     max_candidates: int = Field(200, ge=1, le=10_000)
     """candidates in one request"""
     demo: bool = True
