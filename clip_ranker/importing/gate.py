@@ -4,16 +4,16 @@ Twelve queries, each a shipped picture as a phone would take it again, against 4
 picture whole and in three parts. Every import measures the weights that it imports.
 """
 
-import io
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageFilter
+from PIL import Image
 
 from clip_ranker.decode import geometry
 from clip_ranker.errors import ImportRefusedError
+from clip_ranker.evaluate.retake import retake
 from clip_ranker.importing import parity
 from clip_ranker.models.encoder import Encoder
 from clip_ranker.models.preprocess import Preprocess
@@ -62,7 +62,7 @@ def check(agreement: Agreement) -> None:
 def measure(exact: Encoder, cheap: Encoder, preprocess: Preprocess) -> Agreement:
     """Embeds queries and listings with both and compares."""
     photographs = list(parity.shipped())
-    queries = [as_by_phone(photo) for photo in photographs]
+    queries = [retake(photo, "light", seed) for seed, photo in enumerate(photographs)]
     listings = [part for photo in photographs for part in _parts(photo)]
     pixels = np.stack([geometry.to_pixels(one, preprocess) for one in queries + listings])
     batches = np.split(pixels, range(BATCH, len(pixels), BATCH))
@@ -84,17 +84,6 @@ def agreement(
         top_10=float(np.mean(both)) / min(TOP, wanted.shape[1]),
         kendall_tau=float(np.mean([_tau(*pair) for pair in zip(wanted, got, strict=True)])),
     )
-
-
-def as_by_phone(photo: Image.Image) -> Image.Image:
-    """The same thing photographed again: tilted, closer, dimmer, softer, compressed."""
-    width, height = photo.size
-    tilted = photo.rotate(4, Image.Resampling.BICUBIC, fillcolor=(127, 127, 127))
-    closer = tilted.crop((width // 12, height // 12, width - width // 12, height - height // 12))
-    dimmer = ImageEnhance.Color(ImageEnhance.Brightness(closer).enhance(0.8)).enhance(0.85)
-    file = io.BytesIO()
-    dimmer.filter(ImageFilter.GaussianBlur(0.8)).save(file, "JPEG", quality=60)
-    return Image.open(file).convert("RGB")
 
 
 def _parts(photo: Image.Image) -> Iterator[Image.Image]:

@@ -77,6 +77,11 @@ def load(name: str) -> StoredModel:
     return STORED.validate_python(metadata | where)
 
 
+def names() -> list[str]:
+    """Of all models in the store, sorted; some may be none of this service's."""
+    return sorted({model.tag.name for model in bentoml.models.list()})
+
+
 def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
     """Tag of the newest model of that name if an import of these weights would make it again."""
     try:

@@ -15,7 +15,7 @@ TYPED = 0.8
 READ_IT = "read the file and send its bytes as base64"
 
 SLIPS = {
-    "query_images_base64": "query_images query_photos photos_base64 images_base64",
+    "query_images_base64": "query_images query_photos photos pictures photos_base64 images_base64",
     "query_image_base64": "query image photo picture img file base64 query_image image_base64 "
     "photo_base64 base64_image image_b64 image_data",
     "query_image_url": "query_url photo_url picture_url image_url image_uri photo_uri uri",
@@ -58,7 +58,7 @@ class Request(BaseModel):
         given = {n: value for n, value in sent.items() if value is not None or n in required}
         check_spelling(given, cls.model_fields)
         if not cls.one_of & given.keys():
-            check_slips(given, cls.one_of)
+            check_slips(given, sorted(cls.one_of))
             for name in sorted(cls.one_of & sent.keys()):
                 raise ValueError(f"{name} is null: there was no photo (yet) when this was sent")
         check_slips(given, (name for name in cls.model_fields if name not in cls.one_of))
@@ -74,24 +74,24 @@ def object_of(data: object, wanted: str) -> dict[str, Any]:
 
 def check_spelling(given: dict[str, Any], fields: Iterable[str]) -> None:
     """ValueError where a field is missing that is there in another spelling, such as imageUrl."""
-    spelled = {_bare(name): name for name in reversed(given)}
+    spelled = {_bare(name): name for name in reversed(given) if given[name] is not None}
     for field in fields:
-        if field not in given and (name := spelled.get(_bare(field))):
+        if given.get(field) is None and (name := spelled.get(_bare(field))):
             raise ValueError(f"{name[:50]}: did you mean {field}?")
 
 
 def check_slips(given: dict[str, Any], fields: Iterable[str]) -> None:
     """ValueError where a field is missing and one is there that is often taken for it, or typed."""
     spelled = {_bare(name): name for name in reversed(given)}
-    for field in fields:
-        if field in given or field not in SLIPS:
-            continue
-        # Another spelling is told where it stands, by ``check_spelling``.
-        others = [name for name in [*spelled][:MOST_NAMES] if name != _bare(field)]
-        typed = get_close_matches(_bare(field), others, 1, TYPED)
-        for slip in (*map(_bare, SLIPS[field].split()), *typed):
+    missing = {_bare(name): name for name in fields if given.get(name) is None and name in SLIPS}
+    for field in missing.values():
+        for slip in map(_bare, SLIPS[field].split()):
             if name := spelled.get(slip):
                 raise ValueError(f"{name[:50]}: did you mean {field}?")
+    # Another spelling is told where it stands, by ``check_spelling``.
+    for typed in [name for name in spelled if name not in missing][:MOST_NAMES]:
+        for nearest in get_close_matches(typed, missing, 1, TYPED):
+            raise ValueError(f"{spelled[typed][:50]}: did you mean {missing[nearest]}?")
 
 
 def kind_of(value: object) -> str:
