@@ -54,6 +54,10 @@ docker-answers:
 test-deploy: $(VENV)/.dev ## prove the image, compose and Caddy with a real Docker engine
 	@deploy/test-deploy.sh $(BIN)
 
+.PHONY: test-swarm
+test-swarm: $(VENV)/.dev ## put three replicas through the worst on a swarm of their own (SWARM_S=120)
+	@deploy/test-swarm.sh $(BIN)
+
 test-clients: $(VENV)/.dev clients/typescript/node_modules clients/expo/node_modules ## test the TypeScript client and the Expo example (needs Debian's npm)
 	$(BIN)/python -m pytest tests/clients $(ARGS)
 
