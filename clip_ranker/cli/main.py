@@ -8,7 +8,7 @@ LISTINGS  a JSON file with a list of {"auction_id", "image_url", "title"} (the l
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from clip_ranker import __version__
-from clip_ranker.cli import rankers
+from clip_ranker.cli import evaluate, rankers
 from clip_ranker.cli.inputs import CliError, UsageError, read_listings, read_photo
 from clip_ranker.cli.sheet import sheet
 from clip_ranker.cli.show import plain, plain_json, table
@@ -38,6 +38,8 @@ examples:
 
 exit codes: 0 ranked, 1 it could not be done, 2 wrong usage, 3 not one listing could be ranked
 """
+Run = Callable[[argparse.Namespace, Console], int]
+"""A command: what was typed, and where to talk to people; answers the exit code."""
 DONE, FAILED, USAGE, NONE_RANKED, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -46,9 +48,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     people = Console(stderr=True, highlight=False)
     try:
-        return _rank(options, people)
+        run: Run = options.run
+        return run(options, people)
     except ClipRankerError as error:
-        said = plain(f"clip_ranker rank: {error}")
+        said = plain(f"clip_ranker {options.command}: {error}")
         people.print(said, style="red", markup=False, soft_wrap=True)
         return USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
@@ -104,9 +107,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    top = _Parser(prog="python -m clip_ranker", description=__doc__.splitlines()[0])
+    top = _Parser(
+        prog="python -m clip_ranker",
+        description="Ranks listings by likeness to a photo, and judges how well.",
+    )
     top.add_argument("--version", action="version", version=__version__)
-    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")
     rank = commands.add_parser(
         "rank",
         help="rank listings, or a folder of pictures; `rank --help` tells how",
@@ -114,6 +120,8 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    rank.set_defaults(run=_rank)
+    evaluate.add_to(commands)
     add = rank.add_argument
     add("photo", metavar="PHOTO")
     add("listings", metavar="LISTINGS", type=Path)

@@ -54,8 +54,7 @@ def retake(image: Image.Image, strength: Strength, seed: int) -> Image.Image:
         _hide_a_part(image, limits.hidden, random)
     image = _in_other_light(image, limits, random)
     image = image.filter(ImageFilter.GaussianBlur(random.uniform(0, limits.blur) * max(image.size)))
-    grey = np.asarray(image, np.float32)
-    grey = grey + random.normal(0, limits.noise, grey.shape)
+    grey = np.asarray(image) + random.normal(0, limits.noise, (image.height, image.width, 3))
     return _as_jpeg(
         Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8)),
         int(random.integers(limits.quality, limits.quality + 20)),

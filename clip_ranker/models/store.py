@@ -10,6 +10,8 @@ from bentoml.exceptions import BentoMLException, NotFound
 from pydantic import TypeAdapter
 
 from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.models import calibration
+from clip_ranker.models.calibration import Calibration
 from clip_ranker.models.preprocess import Preprocess
 
 FORMAT = 2
@@ -31,6 +33,7 @@ class StoredModel:
         dim: width of its embeddings.
         source: where the weights come from, for people.
         digest: SHA-256 of the weights, hexadecimal.
+        calibration: what its scores mean, if that was fitted.
     """
 
     name: str
@@ -39,6 +42,7 @@ class StoredModel:
     dim: int
     source: str
     digest: str
+    calibration: Calibration | None = None
 
 
 STORED = TypeAdapter(StoredModel)
@@ -48,7 +52,8 @@ def load(name: str) -> StoredModel:
     """Reads the newest model of that name.
 
     Raises:
-        ModelNotFoundError: there is none, or it was stored by an incompatible version.
+        ModelNotFoundError: there is none, it was stored by an incompatible version, or its
+            calibration is broken.
     """
     try:
         model = bentoml.models.get(name)
@@ -64,8 +69,17 @@ def load(name: str) -> StoredModel:
         raise ModelNotFoundError(
             f"the stored model '{name}' is not of format {FORMAT}: import it again"
         )
-    where = {"name": model.tag.name, "graph": model.path_of(GRAPH)}
+    where = {
+        "name": model.tag.name,
+        "graph": model.path_of(GRAPH),
+        "calibration": calibration.load(Path(model.path)),
+    }
     return STORED.validate_python(metadata | where)
+
+
+def names() -> list[str]:
+    """Of all models in the store, sorted; some may be none of this service's."""
+    return sorted({model.tag.name for model in bentoml.models.list()})
 
 
 def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
@@ -84,7 +98,7 @@ def save(new: StoredModel, measured: dict[str, float]) -> str:
 
     ``measured`` is what its import found, for people.
     """
-    about = STORED.dump_python(new, mode="json", exclude={"name", "graph"})
+    about = STORED.dump_python(new, mode="json", exclude={"name", "graph", "calibration"})
     metadata = {"format": FORMAT, "recipe": RECIPE, "measured": measured, **about}
     with bentoml.models.create(new.name, module="onnxruntime", metadata=metadata) as model:
         for file in (GRAPH, WEIGHTS):

@@ -1,0 +1,157 @@
+"""Judges whether models rank right, on photographs of which the right answer is known.
+
+DATASET   a folder, or a CSV file, several if you like
+
+A folder holds a folder an item, with one or more photos and one or more listings of the same thing;
+the listings of all other items are what they may be mistaken for:
+  items/red-cup/query.jpg   items/red-cup/listing-1.jpg   items/red-cup/listing-2.jpg
+  items/blue-cup/query.jpg  items/blue-cup/listing.jpg    …
+
+A CSV file has the columns query, candidate, relevant (1 or 0); paths are relative to the file, and
+a photo is held against the candidates that are listed with it.
+"""
+
+import argparse
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from clip_ranker.cli.inputs import CliError, UsageError
+from clip_ranker.cli.show import plain_json
+from clip_ranker.errors import ModelNotFoundError
+from clip_ranker.evaluate.setting import SETTINGS
+from clip_ranker.models import store
+from clip_ranker.models.store import StoredModel
+
+if TYPE_CHECKING:
+    from clip_ranker.evaluate.report import Report
+
+CACHE = Path(".cache/evaluate")
+ALL = "all"
+EXAMPLES = """\
+settings (the first one named is what others are compared with):
+{settings}
+  all           every one of them
+
+examples:
+  python -m clip_ranker evaluate photos/
+      every model in the store as the service runs it
+  python -m clip_ranker evaluate photos/ pairs.csv --model openclip_vit_b32 \\
+      --setting centre --setting photo-views --html report.html
+      does it help to embed three views of the photo? with curves and the worst mistakes
+  python -m clip_ranker evaluate --from-log feedback/ --json report.json
+      what people said of answers of the service (CLIP_FEEDBACK_DIR)
+
+Vectors are kept in --cache: a run that was stopped goes on where it was, a second one is quick.
+An interval is a bootstrap over items, 95 %. recall@k is the share of photos with a right listing
+among the first k. Wrong listings win ties.
+
+exit codes: 0 judged, 1 it could not be done, 2 wrong usage
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
+    """Adds the command to a command line."""
+    width = 14
+    settings = "\n".join(f"  {name:<{width}}{one.about}" for name, one in SETTINGS.items())
+    parser = commands.add_parser(
+        "evaluate",
+        help="judge how well models rank; `evaluate --help` tells how",
+        description=__doc__,
+        epilog=EXAMPLES.format(settings=settings),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("datasets", metavar="DATASET", type=Path, nargs="*")
+    add("--from-log", type=Path, metavar="PATH", help="feedback log, a file or its folder")
+    add(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="name in the BentoML store, several if you like (default: all that are there)",
+    )
+    add(
+        "--setting",
+        action="append",
+        choices=[*SETTINGS, ALL],
+        metavar="NAME",
+        help="what to try, several if you like (default: centre)",
+    )
+    add("--json", type=Path, metavar="FILE", help="write all figures as JSON")
+    add("--html", type=Path, metavar="FILE", help="write a self-contained page")
+    add(
+        "--cache",
+        type=Path,
+        default=CACHE,
+        metavar="FOLDER",
+        help=f"where vectors are kept (default: {CACHE})",
+    )
+    add("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
+
+
+def run(options: argparse.Namespace, people: Console) -> int:
+    """Runs the command; returns the exit code."""
+    if not options.datasets and options.from_log is None:
+        raise UsageError("give at least one DATASET, or --from-log")
+    try:
+        # Only here: the service, and ranking from a terminal, do without these packages.
+        from clip_ranker.cli import report
+        from clip_ranker.evaluate import data
+        from clip_ranker.evaluate.run import Run
+    except ImportError as error:
+        raise CliError(
+            f"the package {error.name} is missing: .venv/bin/pip install -e '.[evaluate]' brings "
+            "what judging needs"
+        ) from error
+    models = _models(options.model)
+    names = list(dict.fromkeys(options.setting or ["centre"]))
+    doing = Run(
+        datasets=[data.read(path) for path in dict.fromkeys(options.datasets)],
+        log=options.from_log,
+        settings=list(SETTINGS) if ALL in names else names,
+        cache=options.cache,
+        seed=options.seed,
+    )
+    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
+        doing.advance = partial(bar.advance, bar.add_task("", total=doing.steps(len(models))))
+        found = doing(models)
+    report.show(found, Console(highlight=False))
+    report.tell_faults(found, people)
+    if options.json:
+        _write(options.json, "--json", as_json(found))
+    return 0
+
+
+def _models(names: list[str] | None) -> list[StoredModel]:
+    """Those named, else all in the store that this version can run."""
+    if names:
+        return [store.load(name) for name in dict.fromkeys(names)]
+    found = []
+    for name in store.names():
+        try:
+            found.append(store.load(name))
+        except ModelNotFoundError:
+            continue  # somebody else's, or of an older format
+    if not found:
+        raise CliError("no model in the BentoML store; `python import_model.py --help` tells more")
+    return found
+
+
+def as_json(found: "Report") -> str:
+    """All figures; a number that there is none of is null."""
+    from dataclasses import asdict
+
+    return plain_json(json.dumps(asdict(found), indent=1, allow_nan=False)) + "\n"
+
+
+def _write(path: Path, option: str, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise CliError(f"{option}: {path} cannot be written: {error.strerror}") from error
