@@ -1,6 +1,7 @@
 """The two BentoML services and their wiring; the logic is in clip_ranker."""
 
 import os
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,7 +16,9 @@ from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.preprocess import Pixels
 from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
+from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import get_settings
 from clip_ranker.turns import most_in_a_call
 from clip_ranker.web.answers import answers
@@ -26,6 +29,7 @@ entrypoint.take_over()
 settings = get_settings()
 model = store.load(settings.model)
 embedder = Embedder(model.preprocess, timeout_s=settings.embed_timeout_s)
+verdicts = Verdicts(Path(settings.feedback_dir)) if settings.feedback_dir else None
 
 MOST_IN_A_CALL = most_in_a_call(settings.max_batch_size)
 # BentoML's own limits answer in another shape and its dispatcher drops calls: ours come first.
@@ -88,7 +92,8 @@ class ClipRanker:
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
         embedder.connect(self._embed, self._pid)
-        self._api = Api(Pictures(model, settings, embedder), settings, model.name)
+        feedback = Feedback(verdicts) if verdicts else None
+        self._api = Api(Pictures(model, settings, embedder), settings, model.name, feedback)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
@@ -113,6 +118,12 @@ class ClipRanker:
     async def prefetch(self, request: PrefetchRequest, /) -> PrefetchResponse:
         """Embeds pictures ahead of the request that will ask for them."""
         return await self._api.prefetch(request)
+
+    @bentoml.api(route="/feedback")
+    @answers
+    async def feedback(self, request: FeedbackRequest, /) -> FeedbackResponse:
+        """Takes what somebody says of a listing."""
+        return await self._api.feedback(request)
 
     async def _embed(self, pixels: Pixels) -> Embedding:
         try:

@@ -90,6 +90,12 @@ class ForbiddenError(RequestError):
     status = 403
 
 
+class NotFoundError(RequestError):
+    """What the request names is not here, or not any more."""
+
+    status = 404
+
+
 class RequestTimeoutError(RequestError):
     """The body did not arrive in time."""
 
@@ -130,6 +136,12 @@ class EmbedderUnavailableError(RequestError):
 
     status = 503
     retry_after_s = 10
+
+
+class NotStoredError(RequestError):
+    """What was to be kept cannot be written: no room, or not allowed."""
+
+    status = 507
 
 
 class DeadlineError(RequestError):

@@ -46,6 +46,9 @@ PREFETCH_DROPPED = Counter(
     "clip_ranker_prefetch_dropped",
     "Pictures in line or under way when the service stopped or the model died.",
 )
+FEEDBACK = Counter(
+    "clip_ranker_feedback", "Verdicts on listings: written, known, refused.", ["outcome"]
+)
 PREFETCH_WAITING = LiveGauge("clip_ranker_prefetch_waiting", "Pictures in line or under way.")
 
 

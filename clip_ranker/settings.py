@@ -106,6 +106,8 @@ class Settings(BaseSettings):
     """keys, or `name:key`, without spaces or commas; a POST must bring one; empty = open"""
     cors_origins: Words = ()
     """origins whose pages may call, or `*`; empty = none"""
+    feedback_dir: str = ""
+    """folder for what `POST /feedback` brings, vectors and verdicts; empty = none is taken"""
     max_candidates: int = Field(200, ge=1, le=10_000)
     """candidates in one request"""
     demo: bool = True

@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from clip_ranker.cli.inputs import CliError, UsageError
 from clip_ranker.cli.show import plain_json
 from clip_ranker.errors import ModelNotFoundError
-from clip_ranker.evaluate.setting import SETTINGS
+from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.models import store
 from clip_ranker.models.store import StoredModel
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 CACHE = Path(".cache/evaluate")
 ALL = "all"
+LEAST_LISTINGS = 2
 EXAMPLES = """\
 settings (the first one named is what others are compared with):
 {settings}
@@ -45,6 +46,8 @@ examples:
       does it help to embed three views of the photo? with curves and the worst mistakes
   python -m clip_ranker evaluate --from-log feedback/ --json report.json
       what people said of answers of the service (CLIP_FEEDBACK_DIR)
+  python -m clip_ranker evaluate photos/ --calibrate
+      what a score means: from then on answers of the service say `match` and `probability`
 
 Vectors are kept in --cache: a run that was stopped goes on where it was, a second one is quick.
 An interval is a bootstrap over items, 95 %. recall@k is the share of photos with a right listing
@@ -82,6 +85,25 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         metavar="NAME",
         help="what to try, several if you like (default: centre)",
     )
+    add(
+        "--calibrate",
+        action="store_true",
+        help="fit the probability that a listing is the same item, and store it with the model",
+    )
+    add(
+        "--precision-same",
+        type=_share,
+        default=0.95,
+        metavar="P",
+        help="of listings called `same`, the share that has to be right (default: 0.95)",
+    )
+    add(
+        "--listings",
+        type=_listings,
+        default=50,
+        metavar="N",
+        help="of a search, one of them right, that calibrating reckons with (default: 50)",
+    )
     add("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     add("--html", type=Path, metavar="FILE", help="write a self-contained page")
     add(
@@ -100,8 +122,8 @@ def run(options: argparse.Namespace, people: Console) -> int:
         raise UsageError("give at least one DATASET, or --from-log")
     try:
         # Only here: the service, and ranking from a terminal, do without these packages.
-        from clip_ranker.cli import report
-        from clip_ranker.evaluate import data
+        from clip_ranker.cli import evaluation, report
+        from clip_ranker.evaluate import files
         from clip_ranker.evaluate.run import Run
     except ImportError as error:
         raise CliError(
@@ -109,11 +131,15 @@ def run(options: argparse.Namespace, people: Console) -> int:
             "what judging needs"
         ) from error
     models = _models(options.model)
-    names = list(dict.fromkeys(options.setting or ["centre"]))
+    names = list(dict.fromkeys(options.setting or [SERVED]))
+    if ALL in names:
+        names = list(SETTINGS)
+    elif options.calibrate and SERVED not in names:
+        names.append(SERVED)
     doing = Run(
-        datasets=[data.read(path) for path in dict.fromkeys(options.datasets)],
+        datasets=[files.read(path) for path in dict.fromkeys(options.datasets)],
         log=options.from_log,
-        settings=list(SETTINGS) if ALL in names else names,
+        settings=names,
         cache=options.cache,
         seed=options.seed,
     )
@@ -121,10 +147,14 @@ def run(options: argparse.Namespace, people: Console) -> int:
     with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
         doing.advance = partial(bar.advance, bar.add_task("", total=doing.steps(len(models))))
         found = doing(models)
+    for stored in models if options.calibrate else ():
+        doing.calibrate(stored, precision=options.precision_same, listings=options.listings)
     report.show(found, Console(highlight=False))
     report.tell_faults(found, people)
     if options.json:
         _write(options.json, "--json", as_json(found))
+    if options.html:
+        _write(options.html, "--html", evaluation.page(found))
     return 0
 
 
@@ -141,6 +171,22 @@ def _models(names: list[str] | None) -> list[StoredModel]:
     if not found:
         raise CliError("no model in the BentoML store; `python import_model.py --help` tells more")
     return found
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _listings(text: str) -> int:
+    if not text.isdecimal() or int(text) < LEAST_LISTINGS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from {LEAST_LISTINGS} on")
+    return int(text)
 
 
 def as_json(found: "Report") -> str:

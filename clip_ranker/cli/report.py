@@ -5,6 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from clip_ranker.cli.show import plain
+from clip_ranker.evaluate.calibrate import Calibrated
 from clip_ranker.evaluate.measures import Measure
 from clip_ranker.evaluate.report import Comparison, Report, Row
 
@@ -23,6 +24,8 @@ def show(found: Report, console: Console) -> None:
             if (one.dataset, one.second[0]) == (dataset, model):
                 console.print(Text(plain(against(one)), "dim"), soft_wrap=True)
         console.print()
+    for fitted in found.calibrations:
+        console.print(Text(plain(calibrated(fitted))), soft_wrap=True)
 
 
 def _table(rows: list[Row]) -> Table:
@@ -56,6 +59,17 @@ def against(one: Comparison) -> str:
     result = one.paired["recall@1"]
     more = f"{second} against {first}: {result.won} items won, {result.lost} lost"
     return f"{more} (right listing first), p = {result.p:.2g}"
+
+
+def calibrated(one: Calibrated) -> str:
+    """The calibration in words."""
+    losses = ", ".join(f"{name} {loss:.4f}" for name, loss in one.log_loss.items())
+    precision = "none" if one.precision is None else f"{one.precision:.3f}"
+    return (
+        f"calibrated {one.model}: {one.said}; {one.method} (log loss on held-out items: {losses}); "
+        f"on held-out items {one.same:.0%} of the right listings are `same`, with a precision of "
+        f"{precision}, and {one.different:.0%} are `different`"
+    )
 
 
 def number(value: float, *, places: int = 3) -> str:

@@ -71,14 +71,15 @@ async def _small(source: str | bytes, fetcher: Fetcher, at_once: asyncio.Semapho
                 data = await asyncio.to_thread(read, source)
             else:
                 data = await fetcher.fetch(fetcher.check(source))
-            return await asyncio.to_thread(_thumbnail, data)
+            return await asyncio.to_thread(thumbnail, data)
         except CandidateError:
             return ""
 
 
-def _thumbnail(data: bytes) -> str:
+def thumbnail(data: bytes, *, longest_px: int = THUMBNAIL_PX) -> str:
+    """A small JPEG of a picture file as a ``data:`` URL; CandidateError when it is none."""
     image = images.decode(data, max_pixels=get_settings().max_pixels)
-    image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
+    image.thumbnail((longest_px, longest_px), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -9,10 +9,7 @@ from statistics import median
 import numpy as np
 import psutil
 
-from clip_ranker.errors import CandidateError
-from clip_ranker.evaluate.vectors import to_pixels
-from clip_ranker.models.encoder import Encoder
-from clip_ranker.models.preprocess import Preprocess
+from clip_ranker.evaluate.vectors import Embedder, to_pixels
 
 PICTURES = 7
 """The first of these is not counted."""
@@ -32,21 +29,28 @@ class Cost:
     peak_bytes: int
 
 
-def measure(
-    names: Sequence[str], views: Sequence[str], encoder: Encoder, preprocess: Preprocess
-) -> Cost | None:
-    """Of a few of the files; None when none can be read."""
-    seconds = []
-    _forget_peak()
-    for name in names[:PICTURES]:
-        begun = time.perf_counter()
-        try:
-            pixels = to_pixels(Path(name).read_bytes(), views, preprocess)
-        except (OSError, CandidateError):
-            continue
-        encoder(np.stack([pixels[view] for view in views]))
-        seconds.append(time.perf_counter() - begun)
-    return Cost(median(seconds[1:] or seconds), _peak()) if seconds else None
+class Costs:
+    """Of one model, by views; each is measured once, of a few files."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._embedder = embedder
+        self._known: dict[tuple[str, ...], Cost] = {}
+
+    def __call__(self, names: Sequence[str], views: tuple[str, ...]) -> Cost:
+        """Of these views; ``names`` are files that can be read."""
+        if views not in self._known:
+            self._known[views] = self._measure(names[:PICTURES], views)
+        return self._known[views]
+
+    def _measure(self, names: Sequence[str], views: tuple[str, ...]) -> Cost:
+        encoder, seconds = self._embedder.encoder, []
+        _forget_peak()
+        for name in names:
+            begun = time.perf_counter()
+            pixels = to_pixels(Path(name).read_bytes(), views, self._embedder.preprocess)
+            encoder(np.stack([pixels[view] for view in views]))
+            seconds.append(time.perf_counter() - begun)
+        return Cost(median(seconds[1:] or seconds), _peak())
 
 
 def _forget_peak() -> None:

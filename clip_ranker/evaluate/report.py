@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from clip_ranker.evaluate.calibrate import Calibrated
 from clip_ranker.evaluate.cost import Cost
 from clip_ranker.evaluate.data import Dataset, Fault
 from clip_ranker.evaluate.judge import Scored
 from clip_ranker.evaluate.measures import Measure, Paired, rank
 
-MISTAKES = 12
+MISTAKES = 8
 """Of each row, the worst."""
 
 
@@ -76,6 +77,7 @@ class Report:
 
     rows: list[Row] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    calibrations: list[Calibrated] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 

@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from clip_ranker.evaluate import cost, feedback, measures
+from clip_ranker.evaluate import calibrate, cost, feedback, measures
 from clip_ranker.evaluate.data import DataError, Dataset, Fault, checked
 from clip_ranker.evaluate.judge import Scored, readable, score
+from clip_ranker.evaluate.pairs import collect
 from clip_ranker.evaluate.report import MISTAKES, Comparison, Report, Row, mistakes
-from clip_ranker.evaluate.setting import SETTINGS
+from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.evaluate.vectors import Embedder
 from clip_ranker.models.store import StoredModel
 
-SERVED = "centre"
-"""The setting that logged vectors were made with."""
-LONGEST_CURVE = 50
+LONGEST_CURVE = 20
 
 Vectors = dict[str, NDArray[np.float32]]
 
@@ -79,7 +78,7 @@ class Run:
         self.report.faults += [fault for one in self.datasets for fault in one.faults]
         for stored in models:
             with closing(Embedder(stored, self.cache)) as embedder:
-                costs = _Costs(stored, embedder)
+                costs = cost.Costs(embedder)
                 for dataset in self.datasets:
                     self._files(stored, dataset, embedder, costs)
             if self.log is not None:
@@ -90,8 +89,38 @@ class Run:
         self._compare()
         return self.report
 
+    def calibrate(self, stored: StoredModel, *, precision: float, listings: int) -> None:
+        """Fits what the scores of a model that was judged mean, and stores it with the model.
+
+        Args:
+            stored: the model; its setting ``SERVED`` was judged.
+            precision: wanted of the band ``same``.
+            listings: of a search; one of them is right.
+
+        Raises:
+            DataError: there is too little to fit it on, or nowhere to store it.
+        """
+        served = [one for one in self.judged if (one.model, one.setting) == (stored.name, SERVED)]
+        if not served:
+            raise DataError(f"{stored.name}: there is nothing to calibrate it by")
+        names = ", ".join(Path(one.dataset.name).name for one in served)
+        fitted = calibrate.fit(
+            collect((one.dataset, one.scored) for one in served),
+            model=stored.name,
+            data=names,
+            precision=precision,
+            listings=listings,
+            seed=self.seed,
+        )
+        try:
+            fitted.calibration.save(stored.graph.parent)
+        except OSError as error:
+            where = stored.graph.parent
+            raise DataError(f"{where}: the calibration cannot be stored: {error}") from error
+        self.report.calibrations.append(fitted)
+
     def _files(
-        self, stored: StoredModel, dataset: Dataset, embedder: Embedder, costs: "_Costs"
+        self, stored: StoredModel, dataset: Dataset, embedder: Embedder, costs: cost.Costs
     ) -> None:
         chosen = [SETTINGS[name] for name in self.settings]
         photo_views = list(dict.fromkeys(view for one in chosen for view in one.photo))
@@ -162,20 +191,6 @@ class Run:
                 self.report.comparisons.append(Comparison(name, *pair, paired))
             first.setdefault((name, one.model), one)
             first.setdefault((name, ""), one)
-
-
-class _Costs:
-    """Of one model, by views; each is measured once."""
-
-    def __init__(self, stored: StoredModel, embedder: Embedder) -> None:
-        self._stored, self._embedder = stored, embedder
-        self._known: dict[tuple[str, ...], cost.Cost | None] = {}
-
-    def __call__(self, names: Sequence[str], views: tuple[str, ...]) -> cost.Cost | None:
-        if views not in self._known:
-            encoder = self._embedder.encoder
-            self._known[views] = cost.measure(names, views, encoder, self._stored.preprocess)
-        return self._known[views]
 
 
 def _of(vectors: Vectors, views: Sequence[str], wanted: Sequence[str]) -> Vectors:

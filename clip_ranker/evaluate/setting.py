@@ -128,9 +128,11 @@ def summed(views: NDArray[np.float32]) -> NDArray[np.float32]:
     return unit
 
 
+SERVED = "centre"
+"""The setting that is the service's own."""
 THREE = ("crop.875", "crop.62", "pad")
 SETTINGS: Mapping[str, Setting] = {
-    "centre": Setting("as the service does it: one centre crop"),
+    SERVED: Setting("as the service does it: one centre crop"),
     "pad": Setting("photo and listings padded to a square", ("pad",), ("pad",)),
     "pad-photo": Setting("the photo padded to a square", ("pad",)),
     "photo-views": Setting("three views of the photo, vectors summed", THREE),

@@ -67,7 +67,7 @@ class Embedder:
     """
 
     def __init__(self, stored: StoredModel, folder: Path) -> None:
-        self._stored = stored
+        self._graph, self.preprocess = stored.graph, stored.preprocess
         # The same weights may be stored in 8 bits: the graph tells them apart.
         graph = hashlib.sha256(stored.graph.read_bytes()).hexdigest()
         recipes = (images.RECIPE, setting.RECIPE, IMAGE_RESIZE_PX)
@@ -88,7 +88,7 @@ class Embedder:
     @cached_property
     def encoder(self) -> Encoder:
         """Loaded when the first vector has to be made."""
-        return Encoder(self._stored.graph, threads=get_settings().embed_threads)
+        return Encoder(self._graph, threads=get_settings().embed_threads)
 
     def __call__(
         self, names: Iterable[str], views: Sequence[str], advance: Callable[[], None]
@@ -126,7 +126,7 @@ class Embedder:
             if row:
                 file.vectors[view] = np.frombuffer(row[0], "<f4").astype(np.float32)
         if missing := [view for view in views if view not in file.vectors]:
-            file.pixels = ahead.submit(to_pixels, data, missing, self._stored.preprocess)
+            file.pixels = ahead.submit(to_pixels, data, missing, self.preprocess)
         return file
 
     def _embed(self, files: Sequence[_File]) -> None:

@@ -45,6 +45,7 @@ class Pictures:
         embed: Embed,
         readers: Mapping[str, Read] = EXAMPLES,
     ) -> None:
+        self.model = model
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
         self.turns = Turns(
             downloads=settings.max_downloads,

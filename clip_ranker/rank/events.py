@@ -4,7 +4,8 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from clip_ranker.rank.schema import Failure, RankResponse
+from clip_ranker.models.calibration import Match
+from clip_ranker.rank.schema import MATCH, PROBABILITY, Failure, RankResponse
 
 
 class Progress(BaseModel):
@@ -21,6 +22,8 @@ class ScoredEvent(Progress):
 
     type: Literal["scored"] = Field(description="What happened.")
     score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
+    match: Match | None = Field(None, description=MATCH)
+    probability: float | None = Field(None, description=PROBABILITY)
 
 
 class FailedEvent(Failure, Progress):

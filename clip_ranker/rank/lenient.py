@@ -9,9 +9,12 @@ from pydantic.config import JsonDict
 LONGEST_ID = 256
 
 SLIPS = {
+    "query_images_base64": "query_images query_photos photos pictures images_base64 photos_base64",
     "query_image_base64": "query image photo picture base64 query_image image_base64 photo_base64",
     "query_image_url": "query_url photo_url picture_url image_url",
     "candidates": "candidate listings items auctions products images image_urls urls",
+    "request_id": "ranking_id rank_id request",
+    "same": "verdict same_item is_same match",
     "auction_id": "id item_id listing_id product_id",
     "image_url": "url urls image images image_urls img picture photo thumbnail thumbnail_url",
 }
@@ -94,11 +97,15 @@ def _bare(name: str) -> str:
     return "".join(filter(str.isalnum, name)).lower()
 
 
-def _number(value: object) -> object:
-    """A whole number may be written as 50, 50.0 or "50", but true is none."""
-    if isinstance(value, bool):
-        raise ValueError(f"Input should be a valid integer, not {kind_of(value)}")  # noqa: TRY004
-    return value
+def _no_bool(kind: str) -> BeforeValidator:
+    """A number may be written as 50, 50.0 or "50", but true is none."""
+
+    def checked(value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"Input should be a valid {kind}, not {kind_of(value)}")  # noqa: TRY004
+        return value
+
+    return BeforeValidator(checked)
 
 
 def _id(value: object) -> object:
@@ -117,9 +124,10 @@ def _text_or_none(value: object) -> object:
     return value if isinstance(value, str) else None
 
 
-NUMBER = BeforeValidator(_number)
+NUMBER = _no_bool("integer")
 """Behind the bounds of an integer: before them, they are missing in the JSON schema."""
 Whole = Annotated[int, NUMBER]
+Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), _no_bool("number")]
 Title = Annotated[str | None, BeforeValidator(_text_or_none)]
 Id = Annotated[
     Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | int, BeforeValidator(_id)

@@ -27,17 +27,26 @@ SHORTEST_LINE = 16
 """Into which spaces may divide it; no sixteenth of base64 is "+"."""
 
 
-def decode_base64(text: str) -> bytes:
-    """Bytes of the photo.
+def decode_base64(text: str, field: str = FIELD) -> bytes:
+    """Bytes of a photo, out of a field of the request.
 
     Takes what apps send: a ``data:`` prefix, white space, the URL-safe alphabet, no padding,
     percent-encoding, and "+" that form decoding made a space.
 
     Raises:
-        BadRequestError: this is not base64, or nothing; it says what it is instead.
+        BadRequestError: this is not base64, or nothing; it names the field, and says what it is
+            instead.
     """
+    try:
+        return _decoded(text)
+    except ValueError as error:
+        why = [{"field": field, "message": str(error)}]
+        raise BadRequestError(f"{field}: {error}", why) from error
+
+
+def _decoded(text: str) -> bytes:
     if not text.isascii():  # translating it would hold up the whole process
-        raise refusal("this is not base64")
+        raise ValueError("this is not base64")
     if "%" in text:
         for escaped, character in PERCENT.items():
             text = text.replace(escaped, character).replace(escaped.lower(), character)
@@ -45,25 +54,20 @@ def decode_base64(text: str) -> bytes:
     if text[:5].lower() == "data:":
         head, comma, text = text.partition(",")
         if not comma or not head.rstrip().lower().endswith(";base64"):
-            raise refusal("a data: URL must hold base64, as in data:image/jpeg;base64,…")
+            raise ValueError("a data: URL must hold base64, as in data:image/jpeg;base64,…")
     _check_is_a_file(text)
     if _lost_plus(text):
         text = text.replace(" ", "+")
     text = text.translate(URL_SAFE).rstrip("=")
     if not text:
-        raise refusal("it is empty; send the photo as base64")
+        raise ValueError("it is empty; send the photo as base64")
     try:
         photo = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise refusal(_why_not(text)) from error
+    except binascii.Error as error:
+        raise ValueError(_why_not(text)) from error
     if TWICE.match(photo):
-        raise refusal("this was encoded as base64 twice; send the base64 of the file itself")
+        raise ValueError("this was encoded as base64 twice; send the base64 of the file itself")
     return photo
-
-
-def refusal(why: str) -> BadRequestError:
-    """The error that names the field."""
-    return BadRequestError(f"{FIELD}: {why}", [{"field": FIELD, "message": why}])
 
 
 def _check_is_a_file(text: str) -> None:
@@ -72,14 +76,16 @@ def _check_is_a_file(text: str) -> None:
     if found := ADDRESS.match(start):
         scheme = found[1].lower()
         if scheme in ("http", "https", "example"):
-            raise refusal(f"this is the URL of a picture: send it as query_image_url, or {READ_IT}")
-        raise refusal(
+            raise ValueError(
+                f"this is the URL of a picture: send it as query_image_url, or {READ_IT}"
+            )
+        raise ValueError(
             f"this is an address that only the phone or page can open ({scheme}:): {READ_IT}"
         )
     if PATH.fullmatch(start):
-        raise refusal(f"this is the path of a file on the device: {READ_IT}")
+        raise ValueError(f"this is the path of a file on the device: {READ_IT}")
     if JAVASCRIPT.fullmatch(start):
-        raise refusal(
+        raise ValueError(
             f"this is JavaScript's {start!r} as text: there was no base64 there (yet); wait for it "
             f"and send the text itself"
         )

@@ -6,21 +6,19 @@ from typing import Any, Self
 
 from clip_ranker import metrics
 from clip_ranker.errors import (
-    BadRequestError,
     CandidateError,
     DeadlineError,
-    EmbedderUnavailableError,
-    EmbedFailedError,
     TimedOutError,
 )
+from clip_ranker.models.calibration import Calibration
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
 from clip_ranker.rank.groups import same_pictures
-from clip_ranker.rank.photo import decode_base64
+from clip_ranker.rank.query import embed_photos
 from clip_ranker.rank.schema import Meta, RankRequest, RankResponse, TimingMs
-from clip_ranker.rank.scores import Outcome, cosine, in_order
+from clip_ranker.rank.scores import Meaning, Outcome, in_order, meaning, score
 
 
 class Ranking:
@@ -35,6 +33,11 @@ class Ranking:
         timeout_s: the longest a request may take, whatever its own deadline says.
         early: the first outcome is wanted soon, at some cost to all of them together.
 
+    Attributes:
+        outcomes: of each candidate that is settled, by its position.
+        embeddings: of those with a score, shape (dim,) each.
+        photos: shape (photos, dim), once entered.
+
     Raises:
         BadRequestError: on entering, the photo cannot be had or read.
         EmbedderUnavailableError: at any time, nothing can be embedded at the moment.
@@ -46,7 +49,7 @@ class Ranking:
     ) -> None:
         self.request = request
         self.outcomes: dict[int, Outcome] = {}
-        self._embeddings: dict[int, Embedding] = {}
+        self.embeddings: dict[int, Embedding] = {}
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
@@ -56,16 +59,17 @@ class Ranking:
             self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
         self._tasks: list[asyncio.Task[Any]] = []
         self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
-        self._query: Embedding
+        self.photos: Embedding
 
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
-        self._tasks.append(photo := asyncio.create_task(self._embed_photo()))
+        photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
+        self._tasks.append(photos)
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._begin_candidates()
                 # Shielded: it must not be cancelled before the job is known to be late.
-                self._query = await asyncio.shield(photo)
+                self.photos = await asyncio.shield(photos)
         except BaseException as error:
             self._job.late = isinstance(error, TimeoutError)
             await self._end()
@@ -92,8 +96,8 @@ class Ranking:
             elif isinstance(arrived, Exception):
                 raise arrived
             else:
-                self._embeddings[index] = arrived
-                self.outcomes[index] = cosine(self._query, arrived)
+                self.embeddings[index] = arrived
+                self.outcomes[index] = score(self.photos, arrived)
             yield index
         if len(self.outcomes) < len(self.request.candidates):
             self.partial = True
@@ -106,10 +110,16 @@ class Ranking:
                 )
                 yield index
 
+    def meaning(self, score: float) -> Meaning:
+        """Band and probability of a score; known of a cosine similarity to one photo."""
+        return meaning(score, self._calibration)
+
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        clock, groups = self._job.clock, same_pictures(self._embeddings)
-        results, failed = in_order(self.request, self.outcomes, groups)
+        clock, groups = self._job.clock, same_pictures(self.embeddings)
+        results, failed = in_order(self.request, self.outcomes, groups, self._calibration)
+        scores = [outcome for outcome in self.outcomes.values() if isinstance(outcome, float)]
+        least = self.request.min_score
         return RankResponse(
             results=results,
             failed=failed,
@@ -119,12 +129,17 @@ class Ranking:
                 candidates=len(self.request.candidates),
                 succeeded=len(self.outcomes) - len(failed),
                 failed=len(failed),
+                below_min_score=None if least is None else sum(one < least for one in scores),
                 cached=self.cached,
                 duplicates=len(groups) - len(set(groups.values())),
                 partial=self.partial,
                 timing_ms=TimingMs(total=clock.total_ms(), **clock.spent_ms()),
             ),
         )
+
+    @property
+    def _calibration(self) -> Calibration | None:
+        return self._pictures.model.calibration if len(self.photos) == 1 else None
 
     async def _begin_candidates(self) -> None:
         """Sends every candidate on its way, or straight to its outcome."""
@@ -159,29 +174,6 @@ class Ranking:
         except Exception as error:  # noqa: BLE001 raised again where the outcomes are read
             arrived = error
         self._arrived.put_nowait((index, arrived))
-
-    async def _embed_photo(self) -> Embedding:
-        text, url = self.request.query_image_base64, self.request.query_image_url
-        field = "query_image_base64" if text is not None else "query_image_url"
-        size = self.request.image_resize
-        try:
-            if text is not None:
-                data = await asyncio.to_thread(decode_base64, text)
-                source = await self._pictures.source_of_bytes(data, size)
-            else:
-                assert url is not None  # the schema wants one of the two
-                found = self._pictures.find(url, size)
-                if not isinstance(found, Source):
-                    return found
-                await self._pictures.recall([source := found])
-            return await self._pictures.embed(source, self._job, photo=True)
-        except EmbedFailedError as error:  # the model's fault, or the batch's: not the photo's
-            raise EmbedderUnavailableError(f"{field}: {error}, try again") from error
-        except CandidateError as error:
-            raise BadRequestError(
-                f"{field}: {error}",
-                [{"field": field, "reason": error.reason, "message": str(error)}],
-            ) from error
 
     async def _end(self) -> None:
         for task in self._tasks:

@@ -5,7 +5,8 @@ from typing import Annotated
 from pydantic import BaseModel, Field, model_validator
 
 from clip_ranker.errors import CandidateError
-from clip_ranker.rank.lenient import NUMBER, Request, Whole
+from clip_ranker.models.calibration import Match
+from clip_ranker.rank.lenient import NUMBER, Request, Score, Whole
 from clip_ranker.rank.listing import Candidates
 from clip_ranker.settings import get_settings
 
@@ -13,12 +14,17 @@ from clip_ranker.settings import get_settings
 class RankRequest(Request):
     """A photo and the listings to put in order of their likeness to it."""
 
-    one_of = frozenset({"query_image_base64", "query_image_url"})
+    one_of = frozenset({"query_image_base64", "query_images_base64", "query_image_url"})
 
     query_image_base64: str | None = Field(
         None,
         description="The photo, base64; a `data:` prefix, white space and the URL-safe "
         "alphabet are fine. Wins over `query_image_url`.",
+    )
+    query_images_base64: Annotated[list[str], Field(min_length=1, max_length=4)] | None = Field(
+        None,
+        description="Instead of one photo, 1 to 4 of the same item; a listing counts as much "
+        "alike as it is to the photo that it is most like.",
     )
     query_image_url: str | None = Field(
         None, description="URL of the photo; downloaded under the same rules as a candidate."
@@ -28,6 +34,10 @@ class RankRequest(Request):
     )
     top_k: Annotated[int, Field(ge=1), NUMBER] | None = Field(
         None, description="How many results to answer; all when left out."
+    )
+    min_score: Score | None = Field(
+        None,
+        description="Leave results with a lower score out; `meta.below_min_score` counts them.",
     )
     max_concurrency: Whole = Field(
         10, ge=1, le=50, description="Candidates downloaded and decoded at once."
@@ -48,8 +58,11 @@ class RankRequest(Request):
 
     @model_validator(mode="after")
     def _needs_a_query(self) -> "RankRequest":
-        if self.query_image_base64 is None and self.query_image_url is None:
+        sent = {name for name in self.one_of if getattr(self, name) is not None}
+        if not sent:
             raise ValueError("send query_image_base64 (the photo) or query_image_url")
+        if sent >= {"query_image_base64", "query_images_base64"}:
+            raise ValueError("send query_image_base64 or query_images_base64, not both")
         return self
 
 
@@ -74,12 +87,18 @@ class PrefetchResponse(BaseModel):
     )
 
 
+MATCH = "Band of the score; only of a model with a calibration, and with one photo."
+PROBABILITY = "That it shows the same item, 0 to 1; there with `match`."
+
+
 class Result(BaseModel):
     """One ranked candidate."""
 
     auction_id: str | int = Field(description="As in the request.")
     score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
     rank: int = Field(ge=1, description="1 is the most similar.")
+    match: Match | None = Field(None, description=MATCH)
+    probability: float | None = Field(None, description=PROBABILITY)
     group: int | None = Field(
         None,
         ge=1,
@@ -124,12 +143,18 @@ class Meta(BaseModel):
     candidates: int = Field(description="Candidates in the request.")
     succeeded: int = Field(description="Candidates with a score, whatever `top_k` is.")
     failed: int = Field(description="Candidates without a score.")
+    below_min_score: int | None = Field(
+        None, description="Candidates with a score below `min_score`; there only with that."
+    )
     cached: int = Field(description="Candidates whose embedding was known already.")
     duplicates: int = Field(
         description="Candidates whose picture is that of another with as good a score or a better."
     )
     partial: bool = Field(description="True when the deadline cut the work short.")
     timing_ms: TimingMs = Field(description="Where the time went.")
+    request_id: str | None = Field(
+        None, description="For /feedback; there only where the service takes any."
+    )
 
 
 class RankResponse(BaseModel):

@@ -1,15 +1,24 @@
 """Vectors to ranks. Pure functions."""
 
 from collections.abc import Mapping
+from typing import TypedDict
 
 import numpy as np
 
 from clip_ranker.errors import CandidateError
+from clip_ranker.models.calibration import Calibration, Match
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.rank.schema import Failure, RankRequest, Result
 
 Outcome = float | CandidateError
 """Of one candidate: its score, or why it has none."""
+
+
+class Meaning(TypedDict, total=False):
+    """What a score says of the item; empty where nothing is known."""
+
+    match: Match
+    probability: float
 
 
 def cosine(query: Embedding, embedding: Embedding) -> float:
@@ -27,15 +36,38 @@ def cosine(query: Embedding, embedding: Embedding) -> float:
     return min(1.0, max(-1.0, product))
 
 
+def score(photos: Embedding, listing: Embedding) -> float:
+    """Cosine similarity of a listing to the photo that it is most like.
+
+    Args:
+        photos: shape (photos, width), of the same item, unit length each.
+        listing: shape (width,), unit length.
+    """
+    return max(cosine(photo, listing) for photo in photos)
+
+
+def meaning(score: float, calibration: Calibration | None) -> Meaning:
+    """Band and probability of a score."""
+    if calibration is None:
+        return {}
+    return {"match": calibration.match(score), "probability": calibration.probability(score)}
+
+
 def in_order(
-    request: RankRequest, outcomes: Mapping[int, Outcome], groups: Mapping[int, int]
+    request: RankRequest,
+    outcomes: Mapping[int, Outcome],
+    groups: Mapping[int, int],
+    calibration: Calibration | None = None,
 ) -> tuple[list[Result], list[Failure]]:
-    """What is ranked, best first and ``top_k`` of it, and what is not; in request order on ties.
+    """What is ranked, best first, and what is not; in request order on ties.
+
+    What is below ``min_score`` is left out first; ``top_k`` counts what is answered of the rest.
 
     Args:
         request: names the candidates; says whether a group is answered as one, by its best.
         outcomes: of each, by its position.
         groups: of each with a score, the same for all that show one picture.
+        calibration: of these scores, if there is one.
     """
     scored: dict[int, float] = {}
     failed: list[Failure] = []
@@ -43,7 +75,7 @@ def in_order(
         name, outcome = candidate.auction_id, outcomes[index]
         if isinstance(outcome, CandidateError):
             failed.append(Failure(auction_id=name, reason=outcome.reason, detail=str(outcome)))
-        else:
+        elif request.min_score is None or outcome >= request.min_score:
             scored[index] = outcome
     ids = [candidate.auction_id for candidate in request.candidates]
     best_first = sorted(scored, key=lambda index: -scored[index])
@@ -61,6 +93,7 @@ def in_order(
             rank=rank,
             group=numbers.get(groups[index]),
             duplicates=[ids[same] for same in members[groups[index]][1:]] if one_each else None,
+            **meaning(scored[index], calibration),
         )
         for rank, index in enumerate(answered[: request.top_k], start=1)
     ]

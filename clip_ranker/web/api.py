@@ -12,8 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from clip_ranker import metrics
-from clip_ranker.errors import CandidateError, RequestError
+from clip_ranker.errors import CandidateError, NotFoundError, RequestError
 from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
 from clip_ranker.rank.prefetch import Prefetcher
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
@@ -30,12 +31,20 @@ class Api:
         pictures: where embeddings come from.
         settings: limits.
         model: name to answer in ``meta.model``.
+        feedback: what takes verdicts, if any are taken.
     """
 
-    def __init__(self, pictures: Pictures, settings: Settings, model: str) -> None:
+    def __init__(
+        self,
+        pictures: Pictures,
+        settings: Settings,
+        model: str,
+        feedback: Feedback | None = None,
+    ) -> None:
         self._pictures = pictures
         self._timeout_s = settings.request_timeout_s
         self._model = model
+        self._feedback = feedback
         most = settings.max_prefetch
         self._prefetcher = Prefetcher(pictures, most_waiting=most if settings.cache_bytes else 0)
         self._sharing: set[asyncio.Task[None]] = set()
@@ -61,8 +70,23 @@ class Api:
         tell(**answer.model_dump())
         return answer
 
+    async def feedback(self, request: FeedbackRequest) -> FeedbackResponse:
+        """Answers when the verdict is written; raises as ``Feedback``."""
+        outcome = "refused"
+        try:
+            if self._feedback is None:
+                raise NotFoundError("no feedback is taken here: CLIP_FEEDBACK_DIR is not set")
+            answer = await self._feedback.accept(request)
+            outcome = answer.outcome
+        finally:
+            metrics.FEEDBACK.labels(outcome).inc()
+            tell(feedback=outcome)
+        return answer
+
     async def close(self) -> None:
         """Drops what is prefetched and ends what is under way."""
+        if self._feedback is not None:
+            await self._feedback.close()
         await self._prefetcher.close()
         await asyncio.gather(*self._sharing)
         await self._pictures.close()
@@ -87,6 +111,8 @@ class Api:
 
     def _answer(self, ranking: Ranking) -> RankResponse:
         answer = ranking.answer(self._model)
+        if self._feedback is not None:
+            answer.meta.request_id = self._feedback.remember(ranking, self._model)
         sharing = asyncio.create_task(self._pictures.share())
         self._sharing.add(sharing)
         sharing.add_done_callback(self._sharing.discard)
@@ -114,7 +140,7 @@ def _event(ranking: Ranking, index: int) -> dict[str, Any]:
     if isinstance(outcome, CandidateError):
         why = {"reason": outcome.reason, "detail": str(outcome)}
         return {"type": "failed", **place, **why, **progress}
-    return {"type": "scored", **place, "score": outcome, **progress}
+    return {"type": "scored", **place, "score": outcome, **ranking.meaning(outcome), **progress}
 
 
 def _line(event: dict[str, Any]) -> str:

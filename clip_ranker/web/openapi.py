@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from typing_extensions import TypedDict
 
 from clip_ranker import __version__, examples
-from clip_ranker.rank import events, schema
+from clip_ranker.rank import events, feedback, schema
 
 TEMPLATE = Path(__file__).with_suffix(".yaml")
 _TOO_SMALL = "Input should be greater than or equal to 224"
@@ -44,7 +44,14 @@ class ErrorBody(BaseModel):
     detail: list[Fault] = Field(description="One entry a fault, for programs.")
 
 
-BODIES = (schema.RankRequest, schema.PrefetchRequest, schema.PrefetchResponse, ErrorBody)
+BODIES = (
+    schema.RankRequest,
+    schema.PrefetchRequest,
+    schema.PrefetchResponse,
+    feedback.FeedbackRequest,
+    feedback.FeedbackResponse,
+    ErrorBody,
+)
 EVENTS = (events.ScoredEvent, events.FailedEvent, events.AnswerEvent)  # this holds a RankResponse
 
 
