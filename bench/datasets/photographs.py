@@ -41,7 +41,9 @@ class Photograph(NamedTuple):
 def every() -> dict[str, Photograph]:
     """All, by name; fetches them first."""
     with Path(__file__).with_name("photographs.csv").open() as file:
-        rows = [(*row["file"].split("/", 1), row["scene"], row["part"]) for row in csv.DictReader(file)]
+        rows = [
+            (*row["file"].split("/", 1), row["scene"], row["part"]) for row in csv.DictReader(file)
+        ]
     for source in dict.fromkeys(row[0] for row in rows):
         packages.fetch(source)
     found = [Photograph(*row) for row in rows]

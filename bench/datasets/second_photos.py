@@ -43,7 +43,9 @@ def build(folder: Path) -> None:
     every = photographs.every()
     used = [every[name] for listings, photos in SAME.values() for name in listings + photos]
     seen = {photograph.scene for photograph in used}
-    others = {one.name: ((one.name,), ()) for one in photographs.of("test") if one.scene not in seen}
+    others = {
+        one.name: ((one.name,), ()) for one in photographs.of("test") if one.scene not in seen
+    }
     for item, (listings, photos) in (SAME | others).items():
         (folder / item).mkdir(parents=True)
         for number, name in enumerate(listings, 1):
