@@ -1,4 +1,4 @@
-"""``make evaluate``: builds the data sets, judges the starter and all settings, writes the document."""
+"""``make evaluate``: builds data sets, judges the starter and all settings, writes the document."""
 
 import argparse
 import json

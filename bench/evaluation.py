@@ -41,8 +41,10 @@ def table(rows: Rows, label: str) -> str:
     names = list(dict.fromkeys(_name(row) for row in rows))
     cells = {(row[label], _name(row)): _cell(row["measures"][MEASURE]) for row in rows}
     lines = [[label, *names], ["---"] * (len(names) + 1)]
-    for one in dict.fromkeys(row[label] for row in rows):
-        lines.append([f"`{one}`", *(cells.get((one, name), "") for name in names)])
+    lines += [
+        [f"`{one}`", *(cells.get((one, name), "") for name in names)]
+        for one in dict.fromkeys(row[label] for row in rows)
+    ]
     return _lines(lines)
 
 
@@ -52,8 +54,10 @@ def compared(comparisons: Rows, label: str) -> str:
     names = list(dict.fromkeys(_name(one) for one in comparisons))
     cells = {(one["second"][side], _name(one)): _won(one["paired"][MEASURE]) for one in comparisons}
     lines = [[f"{label}, against the first", *names], ["---"] * (len(names) + 1)]
-    for which in dict.fromkeys(one["second"][side] for one in comparisons):
-        lines.append([f"`{which}`", *(cells.get((which, name), "") for name in names)])
+    lines += [
+        [f"`{one}`", *(cells.get((one, name), "") for name in names)]
+        for one in dict.fromkeys(one["second"][side] for one in comparisons)
+    ]
     return _lines(lines)
 
 
@@ -87,7 +91,7 @@ def _name(row: dict[str, Any]) -> str:
 
 
 def _cell(measure: dict[str, float]) -> str:
-    return f"{measure['value']:.3f} ({measure['low']:.2f}–{measure['high']:.2f})"
+    return f"{measure['value']:.3f} ({measure['low']:.2f}-{measure['high']:.2f})"
 
 
 def _won(paired: dict[str, float]) -> str:

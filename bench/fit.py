@@ -1,4 +1,4 @@
-"""Makes the starter's whitening anew: ``python -m bench.fit`` writes it beside the importing code."""
+"""Makes the starter's whitening anew, ``python -m bench.fit``, beside the importing code."""
 
 import hashlib
 import sys

@@ -1,4 +1,4 @@
-"""The starter in steps, each a model of its own: what its views, pooling and whitening are worth."""
+"""The starter in steps, each a model of its own: what views, pooling and whitening are worth."""
 
 import hashlib
 from collections.abc import Iterator, Sequence

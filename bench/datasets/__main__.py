@@ -16,7 +16,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "retaken-light": partial(retakes.build, part="test", strength="light"),
     "retaken-middle": partial(retakes.build, part="test", strength="middle"),
     "retaken-hard": partial(retakes.build, part="test", strength="hard"),
-    "retaken-turned": partial(retakes.build, part="test", strength="middle", turned=True),
+    "retaken-turned": partial(retakes.build, part="test", strength="middle", turns=retakes.TURNS),
     "fitted-middle": partial(retakes.build, part="fit", strength="middle"),
     "fitted-hard": partial(retakes.build, part="fit", strength="hard"),
     "other-side": objects.build,

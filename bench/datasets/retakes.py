@@ -1,6 +1,6 @@
 """The same photograph, taken again as a phone would; every other photograph is a distractor."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -15,20 +15,23 @@ TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.
 
 
 def build(
-    folder: Path, part: photographs.Part, strength: Strength, *, turned: bool = False
+    folder: Path, part: photographs.Part, strength: Strength, turns: Sequence[Image.Transpose] = ()
 ) -> None:
     """Writes an item for each photograph of the part, with ``TIMES`` photos.
 
-    ``turned`` also lays each photo on its side or its head, as one that lost its EXIF.
+    ``turns`` are done to one photo after the other, as if it had lost its EXIF.
     """
     numbered: Iterable[tuple[int, photographs.Photograph]] = enumerate(photographs.of(part))
     with ProcessPoolExecutor() as processes:
-        for _ in processes.map(partial(_item, folder, strength, turned), numbered):
+        for _ in processes.map(partial(_item, folder, strength, turns), numbered):
             pass
 
 
 def _item(
-    folder: Path, strength: Strength, turned: bool, numbered: tuple[int, photographs.Photograph]
+    folder: Path,
+    strength: Strength,
+    turns: Sequence[Image.Transpose],
+    numbered: tuple[int, photographs.Photograph],
 ) -> None:
     number, photograph = numbered
     item = folder / photograph.name
@@ -37,6 +40,6 @@ def _item(
     photographs.save_listing(image, item)
     for time in range(TIMES):
         again = retake(image, strength, seed=number * TIMES + time)
-        if turned:
-            again = again.transpose(TURNS[(number + time) % len(TURNS)])
+        if turns:
+            again = again.transpose(turns[(number + time) % len(turns)])
         photographs.save_query(again, item, time + 1)

@@ -38,10 +38,10 @@ SMALLEST = 1e-6
 
 @dataclass(frozen=True)
 class Whitening:
-    """x ↦ y − B (Bᵀ y) with y = x − mean: (C + t·I)^(−1/2) but for a factor, of low rank.
+    """x ↦ y - B (Bᵀ y) with y = x - mean: (C + t·I)^(-1/2) but for a factor, of low rank.
 
     With eigenvectors u and eigenvalues λ of the covariance C the columns of B are
-    u · √(1 − √(t / (λ + t))); where λ is 0 nothing changes.
+    u · √(1 - √(t / (λ + t))); where λ is 0 nothing changes.
 
     Attributes:
         mean: float32 (dim,), of unit vectors.
