@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from bench.datasets import meshes, packages, photographs, renderer
 from bench.datasets.meshes import Mesh
@@ -90,10 +90,12 @@ def _shape(folder: Path, scenes: Sequence[photographs.Photograph], number: int) 
 
 def _colours(names: Sequence[str]) -> Iterator[tuple[str, list[Mesh]]]:
     """The objects of a shape; where they are few, the first in more colours."""
+    found = {}
     for name in names:
         (model,) = (packages.SOURCES / "libero").glob(f"*_objects/{name}/{name}.xml")
-        yield name, meshes.read(model)
-    original = meshes.read(next((packages.SOURCES / "libero").glob(f"*/{names[0]}/{names[0]}.xml")))
+        found[name] = meshes.read(model)
+    yield from found.items()
+    original = found[names[0]]
     for turn in (120, 240)[: max(0, COLOURS - len(names))]:
         yield f"{names[0]}-{turn}", [_in_other_colour(part, turn) for part in original]
 
@@ -115,6 +117,7 @@ def _put(alone: Image.Image, behind: Image.Image, random: np.random.Generator) -
     size = [max(px, round(side * scale)) for px, side in zip(PICTURE_PX, behind.size, strict=True)]
     left, top = (int(random.integers(s - px + 1)) for s, px in zip(size, PICTURE_PX, strict=True))
     picture = behind.resize(size).crop((left, top, left + width, top + height))
+    picture = picture.filter(ImageFilter.GaussianBlur(random.uniform(2, 8)))  # out of focus
     side = round(OBJECT_PX * random.uniform(0.85, 1.15))
     at = [round((px - side) / 2 + random.uniform(-0.08, 0.08) * px) for px in PICTURE_PX]
     alone = alone.resize((side, side))

@@ -11,7 +11,7 @@ from bench.datasets.meshes import Floats, Mesh
 
 SMOOTHING = 2
 DISTANCE = 3.5  # of the camera, in radii of the object
-FILLS = 0.62  # of the picture, by the object's diameter
+FILLS = 0.85  # of the picture, by the object's diameter
 AT_ONCE = 4_000_000  # pixels that are looked at together
 
 

@@ -5,10 +5,11 @@ kind. Three steps that need no training, all inside the graph:
 
 - *three views* cut out of one padded picture: the whole, its middle, and closer;
 - *generalised mean* (GeM) over places instead of the mean: what is strong somewhere counts more;
-- *whitening* with shrinkage: directions in which all pictures differ much count less.
+- *whitening* within photographs: directions in which pictures of one and the same thing differ
+  (light, turn, distance) count less, as in linear discriminant analysis.
 
-docs/evaluation.md has what each is worth. Whitening is fitted on photographs that ``bench/fit.py``
-names, and shipped beside this file.
+docs/evaluation.md has what each is worth. ``bench/fit.py`` makes the file beside this one, out of
+photographs that no user will rank.
 """
 
 import hashlib
@@ -30,9 +31,10 @@ VIEW_PX = 224
 PARTS = (1.0, 0.875, 0.62)
 """Of the padded picture's side, of each view."""
 POWER = 3.0
-"""Of the generalised mean; 1 is the mean."""
-STRENGTH = 10.0
+"""Of the generalised mean over places (GeM); 1 is the mean."""
+STRENGTH = 1.0
 """Of the whitening: t over the mean eigenvalue."""
+RANK = 64
 SMALLEST = 1e-6
 
 
@@ -40,7 +42,7 @@ SMALLEST = 1e-6
 class Whitening:
     """x ↦ y - B (Bᵀ y) with y = x - mean: (C + t·I)^(-1/2) but for a factor, of low rank.
 
-    With eigenvectors u and eigenvalues λ of the covariance C the columns of B are
+    With eigenvectors u and eigenvalues λ of a covariance C the columns of B are
     u · √(1 - √(t / (λ + t))); where λ is 0 nothing changes.
 
     Attributes:
@@ -52,19 +54,21 @@ class Whitening:
     basis: NDArray[np.float32]
 
 
-def fitted(vectors: NDArray[np.float32], strength: float) -> Whitening:
-    """Of unit vectors (pictures, dim); t is ``strength`` times the mean eigenvalue.
+def fitted(vectors: NDArray[np.float32], strength: float, rank: int = RANK) -> Whitening:
+    """By the covariance within groups, of unit vectors (groups, pictures of each, dim).
 
-    The greater the strength, the less is changed.
+    Args:
+        strength: t over the mean eigenvalue; the greater, the less is changed.
+        rank: how many directions are shrunk, those that differ most.
     """
-    mean = vectors.mean(axis=0, dtype=np.float64)
-    centred = vectors - mean
+    within = (vectors - vectors.mean(axis=1, keepdims=True)).reshape(-1, vectors.shape[-1])
     # Eigenvalues of the covariance without making it: pictures are fewer than dimensions.
-    _, singular, directions = np.linalg.svd(centred, full_matrices=False)
-    eigenvalues = singular**2 / len(vectors)
-    t = strength * eigenvalues.sum() / vectors.shape[1]
+    _, singular, directions = np.linalg.svd(within.astype(np.float64), full_matrices=False)
+    eigenvalues = singular**2 / len(within)
+    t = strength * eigenvalues.sum() / vectors.shape[-1]
     shrunk = np.sqrt(1 - np.sqrt(t / (eigenvalues + t)))
-    return Whitening(np.float32(mean), np.float32(directions.T * shrunk))
+    mean = vectors.mean(axis=(0, 1), dtype=np.float64)
+    return Whitening(np.float32(mean), np.float32((directions.T * shrunk)[:, :rank]))
 
 
 def shipped() -> Whitening:
@@ -109,7 +113,7 @@ class Starter(nn.Module):
         total = sum(self.unit(self.view(pixels, part)) for part in self.parts)
         assert isinstance(total, Tensor)
         if self.whitened:
-            centred = total / len(self.parts) - self.mean
+            centred = nn.functional.normalize(total, dim=-1) - self.mean
             total = centred - (centred @ self.basis) @ self.basis.T
         return total
 

@@ -20,27 +20,30 @@ def some_vectors(pictures: int, dim: int) -> np.ndarray:
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-@pytest.mark.parametrize(("pictures", "strength"), [(20, 1), (20, 10), (80, 10)])
-def test_whitening_is_the_inverse_root_of_the_shrunk_covariance(
-    pictures: int, strength: float
+@pytest.mark.parametrize(("groups", "strength"), [(4, 1), (4, 10), (40, 10)])
+def test_whitening_is_the_inverse_root_of_the_shrunk_covariance_within_groups(
+    groups: int, strength: float
 ) -> None:
-    vectors, dim = some_vectors(pictures, 32), 32
-    covariance = np.cov(vectors.T.astype(np.float64), bias=True)
+    dim = 32
+    vectors = some_vectors(groups * 5, dim).reshape(groups, 5, dim)
+    covariance = np.mean([np.cov(group.T.astype(np.float64), bias=True) for group in vectors], 0)
     t = strength * np.trace(covariance) / dim
     eigenvalues, directions = np.linalg.eigh(covariance + t * np.eye(dim))
     wanted = directions / np.sqrt(eigenvalues / t) @ directions.T
     found = starter.fitted(vectors, strength)
     assert np.allclose(np.eye(dim) - found.basis @ found.basis.T, wanted, atol=1e-5)
-    assert np.allclose(found.mean, vectors.mean(axis=0), atol=1e-6)
+    assert np.allclose(found.mean, vectors.mean(axis=(0, 1)), atol=1e-6)
 
 
-def test_what_all_pictures_share_is_shrunk() -> None:
-    vectors = some_vectors(50, 16)
-    shared = vectors[:, :1] * np.ones(16, np.float32) + 0.1 * vectors
-    found = starter.fitted(shared, 1)
-    along, across = np.ones(16) / 4, np.array([1, -1] + [0] * 14) / 2**0.5
-    length = [np.linalg.norm(x - found.basis @ (found.basis.T @ x)) for x in (along, across)]
-    assert length[0] < 0.3 * length[1]
+def test_how_pictures_of_one_thing_differ_is_shrunk_and_how_things_differ_is_not() -> None:
+    things, light = some_vectors(20, 16)[:, None], some_vectors(6, 16)[None, :, :1]
+    things[..., 0] = 0
+    vectors = np.repeat(things, 6, axis=1)
+    vectors[..., :1] += light
+    found = starter.fitted(vectors, 1)
+    kept = np.eye(16) - found.basis @ found.basis.T
+    assert kept[0, 0] < 0.3
+    assert np.allclose(kept[1:, 1:], np.eye(15), atol=1e-4)
 
 
 def test_a_view_is_the_middle_of_the_picture() -> None:
