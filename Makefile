@@ -1,19 +1,19 @@
 # `make` alone lists the targets. Everything lives in .venv and .cache, and in BentoML's own store.
+# PYTHON=… chooses the Python of a new .venv, else deploy/venv finds one.
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := .cache/pins.txt
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(PINS) \
 	--constraint deploy/requirements-import.txt
 # Apart, for some tests: BentoML takes them where it finds them.
-FAST_SERVER := .cache/fast-server
+FAST_SERVER = $(VENV)/fast-server
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test evaluate test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
+.PHONY: help run test test-pythons evaluate test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,12 @@ bench: $(VENV)/.bench ## set up and measure, twenty quiet minutes (ARGS=--quick 
 evaluate: $(VENV)/.bench ## build data sets and judge the starter and settings, 15 quiet minutes (needs apt-get)
 	$(BIN)/python -m bench.evaluate $(ARGS)
 
+test-pythons: ## run the tests with each supported Python that is here, but for that of .venv
+	@for version in 3.11 3.12 3.13; do \
+		if [ -e $(VENV)/bin/python$$version ] || ! command -v python$$version >/dev/null; then continue; fi; \
+		$(MAKE) test VENV=.cache/python$$version PYTHON=python$$version || exit; \
+	done
+
 test-processes: $(VENV)/.dev ## run the tests of processes that are stopped, or die and come back
 	$(BIN)/python -m pytest tests/processes $(ARGS)
 
@@ -37,7 +43,7 @@ test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's re
 	@deploy/need redis-server redis-server
 	$(BIN)/python -m pytest tests/redis $(ARGS)
 
-image: docker-answers $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32)
+image: docker-answers $(VENV)/.import ## build the image clip-api:latest (MODEL=… for another than openclip_vit_b32, PLATFORM=linux/amd64 on a Mac)
 	@deploy/image.sh $(BIN)
 
 test-faults: $(VENV)/.dev ## minutes of dying servers, clients and embedders, and the most memory (FAULTS_S=180)
@@ -98,13 +104,13 @@ $(PINS): requirements.txt
 
 # Installing is slow and rare: a stamp remembers it.
 $(VENV)/.import: $(PINS) deploy/requirements-import.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || deploy/venv $(VENV) $(PYTHON)
 	@echo 'installing what importing and serving need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[import]'
 	@touch $@
 
 $(VENV)/.dev: $(PINS) deploy/requirements-import.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || deploy/venv $(VENV) $(PYTHON)
 	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
 	@$(INSTALL) --editable '.[dev]'
 	@$(INSTALL) --upgrade --target $(FAST_SERVER) uvloop==0.23.0 httptools==0.9.0

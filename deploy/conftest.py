@@ -66,6 +66,7 @@ def bento_image(tmp_path_factory: pytest.TempPathFactory) -> str:
         "image",
         MODEL=MODEL,
         TAG=tag,
+        PLATFORM=docker("version", "--format", "{{.Server.Os}}/{{.Server.Arch}}"),
         BUILD_OPTIONS="--opt network=host",
         BENTOML_HOME=str(tmp_path_factory.mktemp("bentoml")),
     )

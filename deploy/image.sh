@@ -6,6 +6,7 @@
 #   IMPORT_ARGS    how to import it if the store lacks it and deploy/import.sh does not know
 #   BASE           base image (python:3.11-slim); with a digest always the very same
 #   TAG            of the image (clip-api:latest)
+#   PLATFORM       that it runs on, such as linux/amd64 (that of the engine)
 #   BUILD_OPTIONS  more for `bentoml containerize`, such as --opt network=host
 set -eu
 
@@ -17,7 +18,10 @@ tag=${TAG:-clip-api:latest}
 PYTHON="$bin/python" deploy/import.sh "$model" ${IMPORT_ARGS:-}
 bento=$(CLIP_MODEL="$model" "$bin/bentoml" build --output tag)
 # shellcheck disable=SC2086
-"$bin/bentoml" containerize "${bento#__tag__:}" --image-tag "$tag" ${BUILD_OPTIONS:-}
+"$bin/bentoml" containerize "${bento#__tag__:}" --image-tag "$tag" \
+    ${PLATFORM:+--opt platform="$PLATFORM"} ${BUILD_OPTIONS:-}
 
-bytes=$(docker image inspect --format '{{.Size}}' "$tag")
-echo "built $tag with the model $model: $((bytes / 1000000)) MB"
+docker image inspect --format '{{.Size}} {{.Os}}/{{.Architecture}}' "$tag" | {
+    read -r bytes platform
+    echo "built $tag with the model $model for $platform: $((bytes / 1000000)) MB"
+}

@@ -35,6 +35,7 @@ for path in sorted(pathlib.Path("/home/bentoml/bento/src").rglob("*")):
     if path.is_file():
         print(hashlib.sha256(path.read_bytes()).hexdigest(), path)
 """
+GET = "import urllib.request as u; u.urlopen('{url}')"
 REFUSED_WITHIN_S = 15
 MOST_WITHOUT_MODEL_BYTES = 900_000_000 - 352_000_000
 """With the ViT-B/32 in fp32 the image has 0.9 GB at most."""
@@ -255,7 +256,15 @@ def test_logs_rotate(service: httpx.Client) -> None:
     assert found["HostConfig"]["LogConfig"]["Config"]["max-file"] == "3"
 
 
-def test_the_stricter_site_closes_what_is_for_operators(
+def test_the_site_hides_what_is_for_operators_and_the_network_sees_it(
+    service: httpx.Client,
+) -> None:
+    for path in ("/metrics", "/schema.json", "/livez", "/readyz"):
+        assert service.get(path).status_code == 404, path
+        docker("exec", IMAGES, "python", "-c", GET.format(url=f"http://{SERVICE}:8000{path}"))
+
+
+def test_the_stricter_site_closes_the_pages_too(
     service: httpx.Client, start_caddy: Callable[[str, str], httpx.Client]
 ) -> None:
     text = (ROOT / "Caddyfile.snippet").read_text()
@@ -263,7 +272,7 @@ def test_the_stricter_site_closes_what_is_for_operators(
     variant = "".join(line.removeprefix("# ") for line in commented.splitlines(keepends=True))
     with start_caddy("clip-ranker-test-strict", variant) as client:
         wait_until(lambda: ok(client), "the strict Caddy")
-        for path in ("/metrics", "/schema.json", "/docs", "/docs.json", "/demo", "/"):
+        for path in ("/docs", "/docs.json", "/demo", "/"):
             assert service.get(path).status_code < 400, path
             assert client.get(path).status_code == 404, path
         assert rank(client, picture("cat")).status_code == 200

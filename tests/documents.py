@@ -11,9 +11,10 @@ PAGES = [
     *sorted((ROOT / "clients").glob("*/README.md")),
 ]
 DEPLOYMENT = ROOT / "docs" / "deployment.md"
+DEPLOYMENT_JA = ROOT / "docs" / "deployment.ja.md"
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = r"(?:\.venv/bin/)?python|bash|cp|curl|docker|docker-compose|git|make|mv|node|npm|npx"
-PROGRAMS += "|pip|sh|ssh"
+PROGRAMS += "|pip|sed|sh|ssh"
 INLINE = re.compile(rf"(?<!`)`((?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) [^`]+)`(?!`)")
 
 

@@ -11,6 +11,10 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 IMPORTING = [ROOT / "import_model.py", *(ROOT / "clip_ranker" / "importing").glob("*.py")]
+JUDGING = [
+    *(ROOT / "clip_ranker" / "evaluate").glob("*.py"),
+    *(ROOT / "clip_ranker" / "cli" / "evaluate").glob("*.py"),
+]
 SERVING = [ROOT / "service.py", *(ROOT / "clip_ranker").rglob("*.py")]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
@@ -39,13 +43,18 @@ def asked_for(requirements: list[str]) -> set[str]:
 
 
 def test_the_service_asks_for_what_it_imports_and_for_nothing_else() -> None:
-    serving = imported(set(SERVING) - set(IMPORTING))
+    serving = imported(set(SERVING) - {*IMPORTING, *JUDGING})
     assert serving == asked_for(PROJECT["dependencies"])
 
 
 def test_the_import_asks_for_what_it_imports() -> None:
     extra = PROJECT["optional-dependencies"]["import"]
     assert imported(IMPORTING) <= asked_for([*PROJECT["dependencies"], *extra])
+
+
+def test_judging_asks_for_what_it_imports_and_for_nothing_else() -> None:
+    extra = asked_for(PROJECT["optional-dependencies"]["evaluate"])
+    assert imported(JUDGING) - asked_for(PROJECT["dependencies"]) == extra
 
 
 def test_what_the_service_asks_for_is_pinned() -> None:

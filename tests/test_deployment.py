@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from clip_ranker.settings import Settings
 
@@ -41,6 +42,51 @@ def test_compose_keeps_what_the_user_fixed() -> None:
     assert "ports" not in service
     assert service["networks"] == ["edge"]
     assert compose["networks"]["edge"] == {"external": True, "name": "revathis-ai-agents_default"}
+
+
+def test_at_home_only_this_machine_reaches_it_and_no_network_is_asked_for() -> None:
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.local.yml").read_text())
+    [(name, service)] = compose["services"].items()
+    assert service["extends"] == {"file": "../docker-compose.yml", "service": name}
+    assert service["ports"] == ["127.0.0.1:${PORT:-8000}:8000"]
+    assert compose["networks"] == {"edge": {}}
+
+
+EXAMPLE = (ROOT / "deploy" / "env.example").read_text()
+
+
+def settings_of(env: str) -> dict[str, str]:
+    return dict(re.findall(r"^(CLIP_\w+)=(.*)$", env, re.M))
+
+
+def test_the_example_of_an_env_becomes_one_by_the_command_of_the_page(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "deployment.md").read_text()
+    (command,) = re.findall(r"^sed .*$", page, re.M)
+    (tmp_path / "deploy").symlink_to(ROOT / "deploy")
+    subprocess.run(["sh", "-euc", command], cwd=tmp_path, check=True)
+    made = settings_of((tmp_path / ".env").read_text())
+    assert re.fullmatch("[0-9a-f]{48}", made["CLIP_API_KEY"])
+    assert made | {"CLIP_API_KEY": ","} == settings_of(EXAMPLE)
+    assert "openssl rand -hex 24" in EXAMPLE
+
+
+def test_the_example_as_it_is_lets_nobody_in_and_else_says_the_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in settings_of(EXAMPLE).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError, match="CLIP_API_KEY holds nothing"):
+        Settings()
+    monkeypatch.delenv("CLIP_API_KEY")
+    assert Settings() == Settings.model_construct()
+    assert f"${{CLIP_MEM_LIMIT:-{settings_of(EXAMPLE)['CLIP_MEM_LIMIT']}}}" in COMPOSE
+
+
+def test_the_example_halves_two_limits_where_there_is_less_memory() -> None:
+    halved = settings_of(EXAMPLE.replace("#CLIP", "CLIP"))
+    for name in ("CLIP_MAX_PIXELS", "CLIP_MAX_BODIES_BYTES"):
+        default = Settings.model_fields[name.removeprefix("CLIP_").lower()].default
+        assert int(halved[name]) * 2 == default
 
 
 def test_the_container_is_given_longer_to_stop_than_a_request_may_take() -> None:

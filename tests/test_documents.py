@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -47,6 +48,7 @@ ELSEWHERE = {
     ".venv/bin/python import_model.py  ": "tests/test_documents.py",
     ".venv/bin/python import_model.py --precision int8": "tests/test_documents.py",
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
+    ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
 }
 """Commands that need another test than the one below."""
 NOT_RUN = {
@@ -164,7 +166,10 @@ def test_blocks_say_what_they_are() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+    for page in [
+        *PAGES,
+        *(ROOT / f"{name}.md" for name in ("CHANGELOG", "CONTRIBUTING", "SECURITY")),
+    ]:
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" not in target:
                 assert (page.parent / unquote(target)).exists(), f"{page.name}: {target}"
@@ -226,8 +231,11 @@ def test_every_metric_is_explained_and_shown_and_none_is_made_up() -> None:
 
 
 def test_the_newest_change_is_of_this_version() -> None:
-    changes = (ROOT / "CHANGELOG.md").read_text()
-    assert re.findall(r"^## (\S+)$", changes, re.M)[0] == clip_ranker.__version__
+    unreleased, *releases = re.findall(r"^## (.*)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert unreleased == "Unreleased"
+    assert releases[0].startswith(f"{clip_ranker.__version__} (")
+    dates = [date.fromisoformat(release[-11:-1]) for release in releases]
+    assert dates == sorted(dates, reverse=True)
 
 
 def test_the_running_version_is_told(service: Service) -> None:

@@ -1,9 +1,15 @@
 """What the environment says, and what it must not say by accident."""
 
-import pytest
-from pydantic import ValidationError
+import re
 
+import pytest
+import yaml
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from clip_ranker.entrypoint import DRAIN_LIMIT_S
 from clip_ranker.settings import Settings
+from tests.conftest import ROOT
 
 LISTS = ["CLIP_API_KEY", "CLIP_ALLOWED_HOSTS", "CLIP_CORS_ORIGINS", "CLIP_ALLOW_PRIVATE_HOSTS"]
 
@@ -30,3 +36,28 @@ def test_an_empty_list_is_unset_and_stray_separators_do_no_harm(
     assert value_of(name) == ()
     monkeypatch.setenv(name, ",one, two,,three four,")
     assert value_of(name) == ("one", "two", "three", "four")
+
+
+def test_the_page_has_every_setting_with_its_default_and_no_other() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text()
+    rows = re.findall(r"^\| `(CLIP_\w+)` \| (.*?) \| (.+?) \|$", page, re.M)
+    actual = {
+        f"CLIP_{name.upper()}": _shown(field) for name, field in Settings.model_fields.items()
+    }
+    assert {name: default.strip("`") for name, default, _ in rows} == actual | _of_compose()
+    assert len(rows) == len({name for name, _, _ in rows})
+    assert all(len(meaning) > 10 for _, _, meaning in rows)
+
+
+def _shown(field: FieldInfo) -> str:
+    default = field.default
+    if isinstance(default, bool):
+        return str(default).lower()
+    return "" if default == () else str(default)
+
+
+def _of_compose() -> dict[str, str]:
+    """What compose puts in where the environment has nothing."""
+    service = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["clip-api"]
+    defaults = dict(re.findall(r"\$\{(CLIP_\w+):-([^}]+)\}", str(service)))
+    return defaults | {"CLIP_DRAIN_LIMIT_S": str(DRAIN_LIMIT_S)}

@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from clip_ranker import __version__
-from clip_ranker.cli import evaluate, rankers
+from clip_ranker.cli import rankers
+from clip_ranker.cli.evaluate import options as evaluate
 from clip_ranker.cli.inputs import CliError, UsageError, read_listings, read_photo
 from clip_ranker.cli.sheet import sheet
 from clip_ranker.cli.show import plain, plain_json, table
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog="python -m clip_ranker",
         description="Ranks listings by likeness to a photo, and judges how well.",
+        epilog="`import --help` tells how a model gets into the store; that needs torch.",
     )
     top.add_argument("--version", action="version", version=__version__)
     commands = top.add_subparsers(required=True, metavar="COMMAND", dest="command")

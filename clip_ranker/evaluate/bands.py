@@ -59,7 +59,9 @@ def _precisions(pairs: Pairs, thresholds: Floats, listings: int, *, bound: bool)
     passed = len(right) - np.searchsorted(right, thresholds)
     mistaken = len(wrong) - np.searchsorted(wrong, thresholds)
     if not bound:
-        return precision(passed / max(1, len(right)), mistaken / max(1, len(wrong)), listings)
+        shares = (passed / max(1, len(right)), mistaken / max(1, len(wrong)))
+        # What nothing of this data set passes is not disproved by it.
+        return np.where(passed + mistaken > 0, precision(*shares, listings), 1.0)
     least = stats.beta.ppf(1 - SURE, passed, len(right) - passed + 1)
     most = np.where(
         mistaken == len(wrong),

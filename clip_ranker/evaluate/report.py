@@ -73,8 +73,9 @@ class Comparison:
 
 @dataclass
 class Report:
-    """All that a run found."""
+    """All that a run found; ``seed`` is that of its intervals."""
 
+    seed: int = 0
     rows: list[Row] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     calibrations: list[Calibrated] = field(default_factory=list)

@@ -75,6 +75,7 @@ class Run:
         Raises:
             DataError: no data set could be used, or the cache cannot.
         """
+        self.report.seed = self.seed
         self.report.faults += [fault for one in self.datasets for fault in one.faults]
         for stored in models:
             with closing(Embedder(stored, self.cache)) as embedder:

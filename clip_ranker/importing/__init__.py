@@ -1,1 +1,1 @@
-"""Everything that needs torch: only ``import_model.py`` imports this, never the service."""
+"""Everything that needs torch: ``clip-ranker import`` comes here, the service never does."""

@@ -22,7 +22,7 @@ from clip_ranker.rank.verdicts import Verdicts, line
 
 REMEMBERED_S = 3600
 REMEMBERED_BYTES = 64_000_000
-"""Of all rankings that are remembered: 480 of 50 listings at 512 values a vector, 220 at 1280."""
+"""Of all rankings that are remembered: 530 of 50 listings at 512 values a vector, 230 at 1280."""
 OVERHEAD_BYTES, ID_BYTES = 2000, 200
 """Of a ranking, and of a listing in it, besides vectors and ids; measured with tracemalloc."""
 Outcome = Literal["written", "known"]

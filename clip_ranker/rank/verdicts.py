@@ -17,7 +17,7 @@ from clip_ranker.rank.scores import cosine
 logger = logging.getLogger(__name__)
 
 MOST_BYTES = 200_000_000
-"""Of all files together: 37,000 verdicts at 512 values a vector, 14,000 at 1280."""
+"""Of all files together: 35,000 verdicts at 512 values a vector, 14,000 at 1280."""
 SETTING = "CLIP_FEEDBACK_DIR"
 
 
@@ -42,10 +42,11 @@ class Verdicts:
         self._file = folder / f"{began}-{secrets.token_hex(8)}.jsonl"
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._write(b"")
+            self._file.unlink()
         except OSError as error:
-            raise ClipRankerError(f"{SETTING}: {folder}: {error.strerror}") from error
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise ClipRankerError(f"{SETTING}: {folder} is not writable for this user")
+            why = f"{folder} cannot be written to: {error.strerror}"
+            raise ClipRankerError(f"{SETTING}: {why}") from error
 
     def append(self, line: bytes) -> None:
         """Writes one line, whole or not at all.

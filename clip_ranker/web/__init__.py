@@ -13,6 +13,7 @@ from clip_ranker.web.auth import ApiKey
 from clip_ranker.web.body import Body
 from clip_ranker.web.drain import Drain
 from clip_ranker.web.errors import ErrorShape
+from clip_ranker.web.inside import Inside
 from clip_ranker.web.origins import Origins
 from clip_ranker.web.pages import pages
 from clip_ranker.web.request_log import RequestLog
@@ -33,6 +34,7 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
     service.add_asgi_middleware(RequestLog)
     service.add_asgi_middleware(ResponseHeaders, headers={VERSION_HEADER: __version__})
     service.add_asgi_middleware(ErrorShape)
+    service.add_asgi_middleware(Inside)
     service.add_asgi_middleware(Origins, listed=settings.cors_origins)
     service.add_asgi_middleware(
         CORSMiddleware,

@@ -35,8 +35,11 @@ def test_types_hold(folder: str) -> None:
 
 
 @pytest.mark.parametrize("folder", ["typescript", "expo"])
-def test_against_the_running_service(folder: str, serve: Callable[..., Service]) -> None:
-    service = serve("efficientnet_lite0", CLIP_API_KEY=KEY)
+def test_against_the_running_service(
+    folder: str, serve: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    feedback = tmp_path_factory.getbasetemp() / "feedback"
+    service = serve("efficientnet_lite0", CLIP_API_KEY=KEY, CLIP_FEEDBACK_DIR=str(feedback))
     npm(folder, "test", CLIP_RANKER_URL=service.url, CLIP_RANKER_KEY=KEY)
 
 

@@ -37,7 +37,7 @@ def true_probability(score: float, apart: float) -> float:
 
 
 def test_the_probability_is_that_of_bayes() -> None:
-    found = fitted(drawn(200, apart=0.3))
+    found = fitted(drawn(120, apart=0.3))
     for score in (0.0, 0.1, 0.2, 0.25, 0.3, 0.4):
         wanted = true_probability(score, 0.3)
         assert found.calibration.probability(score) == pytest.approx(wanted, abs=0.08)
@@ -57,7 +57,7 @@ def test_steps_are_chosen_where_no_logistic_curve_fits() -> None:
 
 
 def test_what_is_called_same_reaches_the_precision_on_data_never_seen() -> None:
-    found = fitted(drawn(200, apart=0.5)).calibration
+    found = fitted(drawn(100, apart=0.5)).calibration
     new = drawn(200, apart=0.5, seed=1)
     assert found.same is not None
     same = np.array([found.match(score) == "same" for score in new.scores])
@@ -89,17 +89,18 @@ def test_scores_without_meaning_give_no_band_and_the_base_rate() -> None:
 
 
 def test_two_twins_are_not_both_same() -> None:
-    assert fitted(drawn(200, apart=0.5, twins=True)).calibration.same is None
-    assert fitted(drawn(200, apart=0.5, twins=True), precision=0.2).calibration.same is not None
+    twins = drawn(100, apart=0.5, twins=True)
+    assert fitted(twins).calibration.same is None
+    assert fitted(twins, precision=0.2).calibration.same is not None
 
 
 def test_one_data_set_where_it_fails_is_enough() -> None:
-    good, twins = drawn(200, apart=0.5), drawn(20, apart=0.5, twins=True)
+    good, twins = drawn(100, apart=0.5), drawn(20, apart=0.5, twins=True)
     both = Pairs(
         np.concatenate([good.scores, twins.scores]),
         np.concatenate([good.same, twins.same]),
-        np.concatenate([good.photo_items, twins.photo_items + 200]),
-        np.concatenate([good.listing_items, twins.listing_items + 200]),
+        np.concatenate([good.photo_items, twins.photo_items + 100]),
+        np.concatenate([good.listing_items, twins.listing_items + 100]),
         np.concatenate([good.sets, twins.sets + 1]),
     )
     assert fitted(good).calibration.same is not None

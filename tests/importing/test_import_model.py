@@ -10,9 +10,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-import import_model
 from clip_ranker.errors import ImportRefusedError
-from clip_ranker.importing import export, lean, parity, sources
+from clip_ranker.importing import command, export, lean, parity, sources
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT, run_import
@@ -150,7 +149,7 @@ def test_a_wrong_argument_is_one_sentence_with_the_fix(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.ERROR):  # puts back the level that it sets
-        assert import_model.main(arguments) == 1
+        assert command.main(arguments) == 1
     errors = capfd.readouterr().err
     assert says in errors
     assert len(errors.strip().splitlines()) == 1
@@ -177,4 +176,4 @@ def test_an_unreachable_hub_names_both_ways_out() -> None:
     ],
 )
 def test_names_in_the_store_follow_the_model(model: str, name: str) -> None:
-    assert import_model.store_name(model) == name
+    assert command.store_name(model) == name

@@ -93,7 +93,9 @@ def test_every_photo_that_is_wrong_is_named_by_its_position() -> None:
     assert [fault.get("reason") for fault in refused.value.detail] == [None, "not_an_image", None]
     assert str(refused.value).startswith("query_images_base64[1]: this is not base64")
     assert str(refused.value).endswith("(and 2 more)")
-    with pytest.raises(BadRequestError, match=r"^query_images_base64\[1\]: this is the path of a file"):
+    with pytest.raises(
+        BadRequestError, match=r"^query_images_base64\[1\]: this is the path of a file"
+    ):
         ranked(query_images_base64=[TEXT["cat"], "C:\\photo.jpg"])
 
 

@@ -76,6 +76,18 @@ def test_when_no_listing_has_a_picture_each_fails(service: Service) -> None:
     assert [failure["reason"] for failure in ranked["failed"]] == ["no_image"]
 
 
+def test_of_several_photos_the_wrong_ones_are_named_by_their_positions(service: Service) -> None:
+    for path in ("/rank", "/rank/stream"):
+        for photos, wrong in (([QUERY, "undefined", QUERY, "bm8="], (1, 3)), ([QUERY, None], (1,))):
+            request = {"candidates": [GOOD], "query_images_base64": photos}
+            refused = service.client.post(path, json=request)
+            error(refused)
+            fields = [fault["field"] for fault in refused.json()["detail"]]
+            assert fields == [f"query_images_base64[{place}]" for place in wrong]
+    several = answer(service, candidates=[GOOD], query_images_base64=[QUERY] * 4)
+    assert several["results"] == answer(service, **body(query_image_base64=QUERY))["results"]
+
+
 @pytest.mark.parametrize("title", [5, 1.5, True, ["x"], {"ja": "猫"}, None, ""])
 def test_a_title_that_is_no_text_is_none(service: Service, title: Any) -> None:
     assert len(answer(service, **body(GOOD | {"title": title}))["results"]) == 2

@@ -42,7 +42,7 @@ def test_each_candidate_is_told_once_and_the_last_event_is_the_rank_answer(
     *events, last = stream(service, urls)
     for event in events:
         kind = ScoredEvent if event["type"] == "scored" else FailedEvent
-        assert kind.model_validate(event).model_dump() == event
+        assert kind.model_validate(event).model_dump(exclude_none=True) == event
     assert AnswerEvent.model_validate(last).model_dump(exclude_none=True) == last
     assert sorted(event["index"] for event in events) == list(range(len(urls)))
     assert [event["done"] for event in events] == list(range(1, len(urls) + 1))

@@ -2,6 +2,7 @@
 
 import base64
 import socket
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,9 +17,9 @@ import pytest
 from clip_ranker.web.body import MOST_BODIES
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
-from tests.running import ROOT, Service
+from tests.running import Service
 
-FAST_SERVER = ROOT / ".cache" / "fast-server"
+FAST_SERVER = Path(sys.prefix) / "fast-server"
 """uvloop and httptools, for a process that has this on its path; ``make test`` puts them there."""
 LONG_S = 30
 """Of a request; all limits on waiting for a client are set to less."""

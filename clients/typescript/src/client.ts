@@ -4,6 +4,8 @@ import { Deadline } from "./deadline.ts";
 import { BusyError, errorOf, NetworkError, UnavailableError } from "./errors.ts";
 import { linesOf } from "./lines.ts";
 import type {
+  FeedbackRequest,
+  FeedbackResponse,
   PrefetchRequest,
   PrefetchResponse,
   RankEvent,
@@ -82,6 +84,14 @@ export class ClipRanker {
   /** Has the service download and embed in the background what a ranking will need soon. */
   async prefetch(request: PrefetchRequest, options: CallOptions = {}): Promise<PrefetchResponse> {
     return this.#json<PrefetchResponse>("/prefetch", request, options);
+  }
+
+  /**
+   * Tells the service whether a listing is the very item of the photo. A service that takes no
+   * feedback, or has forgotten the ranking, makes it a `BadRequestError` of status 404.
+   */
+  async feedback(request: FeedbackRequest, options: CallOptions = {}): Promise<FeedbackResponse> {
+    return this.#json<FeedbackResponse>("/feedback", request, options);
   }
 
   /** Whether the service can rank now. Never throws but for the caller's own signal. */

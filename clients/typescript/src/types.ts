@@ -15,14 +15,18 @@ export interface Candidate {
   title?: string | null;
 }
 
-/** A photo, as base64 or as a URL (base64 wins), and the listings to put in order. */
+/** A photo, or several, as base64 or as a URL (base64 wins), and the listings to put in order. */
 export interface RankRequest {
   /** JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP as base64; a `data:` prefix is fine. */
   query_image_base64?: string | null;
+  /** Instead of one photo, 1 to 4 of the same item. */
+  query_images_base64?: string[] | null;
   query_image_url?: string | null;
   candidates: Candidate[];
   /** How many results to answer; all when left out. */
   top_k?: number | null;
+  /** Leave results with a lower score out, -1 to 1. */
+  min_score?: number | null;
   /** Candidates downloaded at once, 1 to 50. */
   max_concurrency?: number | null;
   /** Longest side in pixels before the model's own resize, 224 to 2048. */
@@ -33,12 +37,19 @@ export interface RankRequest {
   deadline_ms?: number | null;
 }
 
+/** What a score says of the item. */
+export type Match = "same" | "similar" | "different";
+
 export interface Result {
   auction_id: AuctionId;
   /** Cosine similarity to the photo, -1 to 1. */
   score: number;
   /** 1 is the most similar. */
   rank: number;
+  /** Of a model with a calibration, for one photo. */
+  match?: Match | null;
+  /** That it shows the same item, 0 to 1; there with `match`. */
+  probability?: number | null;
   /** The same number for all listings that show one picture; none where no other listing has it. */
   group?: number | null;
   /** Listings with the same picture, in rank order; only with `group_duplicates`. */
@@ -76,6 +87,8 @@ export interface Meta {
   candidates: number;
   succeeded: number;
   failed: number;
+  /** Candidates with a score below `min_score`; only with that. */
+  below_min_score?: number | null;
   /** Candidates answered from the cache. */
   cached: number;
   /** Candidates whose picture is that of another with as good a score or a better. */
@@ -83,6 +96,8 @@ export interface Meta {
   /** True when `deadline_ms` ran out before all were ranked. */
   partial: boolean;
   timing_ms: TimingMs;
+  /** For `feedback`; only where the service takes any. */
+  request_id?: string | null;
 }
 
 export interface RankResponse {
@@ -104,6 +119,8 @@ interface Progress {
 export interface ScoredEvent extends Progress {
   type: "scored";
   score: number;
+  match?: Match | null;
+  probability?: number | null;
 }
 
 export interface FailedEvent extends Progress {
@@ -133,6 +150,19 @@ export interface PrefetchResponse {
   known: number;
   /** Not taken: too many are waiting, it is blocked, or failed a few seconds ago. */
   refused: number;
+}
+
+/** Whether a listing of a ranking of the last hour is the very item of the photo. */
+export interface FeedbackRequest {
+  /** `meta.request_id` of the ranking. */
+  request_id: string;
+  auction_id: AuctionId;
+  same: boolean;
+}
+
+export interface FeedbackResponse {
+  /** `known`: the same was said before. */
+  outcome: "written" | "known";
 }
 
 /** One fault in a request. */

@@ -74,7 +74,7 @@ const json = (body: { content: Record<string, { schema: Schema }> }): Schema => 
   assert(schema);
   return schema;
 };
-const { "/rank": rank, "/rank/stream": stream, "/prefetch": prefetch } = api.paths;
+const { "/rank": rank, "/rank/stream": stream, "/prefetch": prefetch, "/feedback": feedback } = api.paths;
 
 const OURS: Claim[] = [
   ["RankRequest", typeOf(json(rank.post.requestBody))],
@@ -82,6 +82,8 @@ const OURS: Claim[] = [
   ["RankRequest", typeOf(json(stream.post.requestBody))],
   ["PrefetchRequest", typeOf(json(prefetch.post.requestBody))],
   ["PrefetchResponse", typeOf(json(prefetch.post.responses["202"]))],
+  ["FeedbackRequest", typeOf(json(feedback.post.requestBody))],
+  ["FeedbackResponse", typeOf(json(feedback.post.responses["200"]))],
   ...["ScoredEvent", "FailedEvent", "AnswerEvent", "Fault"].map(
     (name): Claim => [name, typeOf(api.components.schemas[name])],
   ),

@@ -40,6 +40,28 @@ test("what was prefetched is counted", async () => {
   assert.equal(accepted + known + refused, candidates.length);
 });
 
+test("several photos count by the one that is most alike, and a least score leaves out", async () => {
+  const picture = await (await fetch(`${url}/examples/rocket.jpg`)).arrayBuffer();
+  const photo = Buffer.from(picture).toString("base64");
+  const several = { candidates, query_images_base64: [photo, photo], min_score: 0.99 };
+  const { results, meta } = await client.rank(several);
+  assert.deepEqual(results.map(({ auction_id }) => auction_id), ["id of rocket"]);
+  assert.equal(meta.below_min_score, 2);
+});
+
+test("what a person says of a listing is written once", async () => {
+  const { results, meta } = await client.rank(request);
+  assert(meta.request_id && results[0]);
+  const verdict = { request_id: meta.request_id, auction_id: results[0].auction_id, same: true };
+  assert.deepEqual(await client.feedback(verdict), { outcome: "written" });
+  assert.deepEqual(await client.feedback(verdict), { outcome: "known" });
+  await assert.rejects(client.feedback({ ...verdict, request_id: "forgotten" }), (error) => {
+    assert(error instanceof BadRequestError);
+    assert.deepEqual([error.status, error.faults[0]?.field], [404, "request_id"]);
+    return true;
+  });
+});
+
 test("says what is wrong with a request, streamed or not", async () => {
   const wrong = { ...request, image_resize: 1 };
   for (const call of [client.rank(wrong), client.rankStream(wrong).next()]) {

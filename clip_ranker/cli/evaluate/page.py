@@ -5,8 +5,8 @@ from html import escape
 from pathlib import Path
 from string import Template
 
-from clip_ranker.cli import chart
-from clip_ranker.cli.report import calibrated, number
+from clip_ranker.cli.evaluate import chart
+from clip_ranker.cli.evaluate.table import calibrated, number
 from clip_ranker.cli.sheet import thumbnail
 from clip_ranker.errors import CandidateError
 from clip_ranker.evaluate.calibrate import Calibrated
@@ -88,7 +88,8 @@ def _comparisons(compared: list[Comparison]) -> str:
             counts = [str(count) for count in (result.won, result.lost, result.tied)]
             lines.append(_row([*pairs, escape(name), *counts, f"{result.p:.2g}"], "td"))
     table = f'<div class="wide"><table>{"".join(lines)}</table></div>'
-    return f"<h3>Item by item</h3>{table}<p>p is of a two-sided sign test.</p>"
+    about = "p is of a two-sided sign test; of twenty comparisons one is below 0.05 by chance."
+    return f"<h3>Item by item</h3>{table}<p>{about}</p>"
 
 
 def _mistakes(row: Row) -> str:

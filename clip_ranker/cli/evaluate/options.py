@@ -12,27 +12,20 @@ a photo is held against the candidates that are listed with it.
 """
 
 import argparse
-import json
-from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from clip_ranker.cli.inputs import CliError, UsageError
-from clip_ranker.cli.show import plain_json
-from clip_ranker.errors import ModelNotFoundError
-from clip_ranker.evaluate.setting import SERVED, SETTINGS
-from clip_ranker.models import store
-from clip_ranker.models.store import StoredModel
-
-if TYPE_CHECKING:
-    from clip_ranker.evaluate.report import Report
+from clip_ranker.evaluate.setting import SETTINGS
 
 CACHE = Path(".cache/evaluate")
 ALL = "all"
 LEAST_LISTINGS = 2
+NEEDED = ("ir_measures", "scipy", "skimage", "sklearn")
+"""Of the extra ``evaluate``."""
 EXAMPLES = """\
 settings (the first one named is what others are compared with):
 {settings}
@@ -53,7 +46,7 @@ Vectors are kept in --cache: a run that was stopped goes on where it was, a seco
 An interval is a bootstrap over items, 95 %. recall@k is the share of photos with a right listing
 among the first k. Wrong listings win ties.
 
-exit codes: 0 judged, 1 it could not be done, 2 wrong usage
+exit codes: 0 judged, 1 it could not be done or no model be calibrated, 2 wrong usage
 """
 
 
@@ -68,7 +61,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         epilog=EXAMPLES.format(settings=settings),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=_run)
     add = parser.add_argument
     add("datasets", metavar="DATASET", type=Path, nargs="*")
     add("--from-log", type=Path, metavar="PATH", help="feedback log, a file or its folder")
@@ -116,61 +109,18 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
     add("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default: 0)")
 
 
-def run(options: argparse.Namespace, people: Console) -> int:
-    """Runs the command; returns the exit code."""
+def _run(options: argparse.Namespace, people: Console) -> int:
     if not options.datasets and options.from_log is None:
         raise UsageError("give at least one DATASET, or --from-log")
-    try:
-        # Only here: the service, and ranking from a terminal, do without these packages.
-        from clip_ranker.cli import evaluation, report
-        from clip_ranker.evaluate import files
-        from clip_ranker.evaluate.run import Run
-    except ImportError as error:
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
         raise CliError(
-            f"the package {error.name} is missing: .venv/bin/pip install -e '.[evaluate]' brings "
+            f"the package {missing[0]} is missing: .venv/bin/pip install -e '.[evaluate]' brings "
             "what judging needs"
-        ) from error
-    models = _models(options.model)
-    names = list(dict.fromkeys(options.setting or [SERVED]))
-    if ALL in names:
-        names = list(SETTINGS)
-    elif options.calibrate and SERVED not in names:
-        names.append(SERVED)
-    doing = Run(
-        datasets=[files.read(path) for path in dict.fromkeys(options.datasets)],
-        log=options.from_log,
-        settings=names,
-        cache=options.cache,
-        seed=options.seed,
-    )
-    columns = (TextColumn("judging"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
-        doing.advance = partial(bar.advance, bar.add_task("", total=doing.steps(len(models))))
-        found = doing(models)
-    for stored in models if options.calibrate else ():
-        doing.calibrate(stored, precision=options.precision_same, listings=options.listings)
-    report.show(found, Console(highlight=False))
-    report.tell_faults(found, people)
-    if options.json:
-        _write(options.json, "--json", as_json(found))
-    if options.html:
-        _write(options.html, "--html", evaluation.page(found))
-    return 0
+        )
+    # Only here: the service, and ranking from a terminal, do without these packages.
+    from clip_ranker.cli.evaluate.command import run
 
-
-def _models(names: list[str] | None) -> list[StoredModel]:
-    """Those named, else all in the store that this version can run."""
-    if names:
-        return [store.load(name) for name in dict.fromkeys(names)]
-    found = []
-    for name in store.names():
-        try:
-            found.append(store.load(name))
-        except ModelNotFoundError:
-            continue  # somebody else's, or of an older format
-    if not found:
-        raise CliError("no model in the BentoML store; `python import_model.py --help` tells more")
-    return found
+    return run(options, people)
 
 
 def _share(text: str) -> float:
@@ -187,17 +137,3 @@ def _listings(text: str) -> int:
     if not text.isdecimal() or int(text) < LEAST_LISTINGS:
         raise argparse.ArgumentTypeError(f"'{text}' is no number from {LEAST_LISTINGS} on")
     return int(text)
-
-
-def as_json(found: "Report") -> str:
-    """All figures; a number that there is none of is null."""
-    from dataclasses import asdict
-
-    return plain_json(json.dumps(asdict(found), indent=1, allow_nan=False)) + "\n"
-
-
-def _write(path: Path, option: str, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise CliError(f"{option}: {path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""``evaluate`` on a terminal: what was asked, a table, a page."""
