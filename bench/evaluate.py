@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from bench import evaluation, starters
 from bench.datasets.__main__ import build
-from clip_ranker.evaluate import data
+from clip_ranker.evaluate import files
 from clip_ranker.evaluate.report import Report
 from clip_ranker.evaluate.run import Run
 from clip_ranker.evaluate.setting import SETTINGS
@@ -53,7 +53,7 @@ def main() -> int:
 
 def run(models: Sequence[StoredModel], names: Sequence[str], settings: Sequence[str]) -> Report:
     """Judges all models with all settings on all data sets."""
-    doing = Run([data.read(build(name)) for name in names], None, list(settings), CACHE)
+    doing = Run([files.read(build(name)) for name in names], None, list(settings), CACHE)
     with Progress() as bar:
         doing.advance = partial(
             bar.advance, bar.add_task("judging", total=doing.steps(len(models)))
