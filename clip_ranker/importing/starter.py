@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FILE = Path(__file__).with_name("whitening.npz")
-SHA256 = ""
+SHA256 = "9f60002e624298e56490faef71e0a55eb1b260ad9bd80df4fecf80cad831e0a3"
 SIDE_PX = 320
 """Of the padded picture."""
 VIEW_PX = 224
