@@ -44,6 +44,7 @@ COPY deploy/import.sh deploy/
 COPY clip_ranker/__init__.py clip_ranker/errors.py clip_ranker/processors.py clip_ranker/
 COPY clip_ranker/decode clip_ranker/decode
 COPY clip_ranker/examples clip_ranker/examples
+COPY clip_ranker/evaluate/__init__.py clip_ranker/evaluate/retake.py clip_ranker/evaluate/
 COPY clip_ranker/importing clip_ranker/importing
 COPY clip_ranker/models clip_ranker/models
 RUN deploy/import.sh "$MODEL" $IMPORT_ARGS

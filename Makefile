@@ -7,7 +7,7 @@ PINS := .cache/pins.txt
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(PINS) \
 	--constraint deploy/requirements-import.txt
 # Apart, for some tests: BentoML takes them where it finds them.
-FAST_SERVER = $(VENV)/fast-server
+FAST_SERVER := $(VENV)/fast-server
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 export ORT_DISABLE_TELEMETRY := 1

@@ -40,6 +40,7 @@ def test_compose_keeps_what_the_user_fixed() -> None:
     assert service["restart"] == "unless-stopped"
     assert service["expose"] == ["8000"]
     assert "ports" not in service
+    assert "env_file" not in service  # compose v1 fails where the file is missing
     assert service["networks"] == ["edge"]
     assert compose["networks"]["edge"] == {"external": True, "name": "revathis-ai-agents_default"}
 

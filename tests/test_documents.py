@@ -31,10 +31,19 @@ from clip_ranker.rank.schema import (
 )
 from clip_ranker.web.openapi import document
 from tests.conftest import IMPORTS
-from tests.documents import DEPLOYMENT, PAGES, ROOT, Command, commands, fences
+from tests.documents import (
+    DEPLOYMENT,
+    DEPLOYMENT_JA,
+    PAGES,
+    ROOT,
+    Command,
+    commands,
+    fences,
+)
 from tests.running import Service
 
 DOCS = ROOT / "docs"
+DEPLOYMENTS = (DEPLOYMENT, DEPLOYMENT_JA)
 KINDS = {"sh", "ts", "json", "yaml", "caddyfile"}
 ELSEWHERE = {
     "make run ": "tests/processes/test_make_run.py",
@@ -61,7 +70,7 @@ URL = "http://localhost:8000"
 RUN_HERE = [
     command
     for page in PAGES
-    if page != DEPLOYMENT
+    if page not in DEPLOYMENTS
     for command in commands(page)
     if command.kind == "sh" and not command.text.startswith(tuple(ELSEWHERE))
 ]
@@ -144,7 +153,7 @@ def test_no_command_is_left_unrun_unless_it_is_said_why() -> None:
     deployed = [command.text for command in commands(DEPLOYMENT)]
     known = "\n".join([*deployed, *(command.text for command in RUN_HERE)])
     used = set()
-    for command in (c for page in PAGES if page != DEPLOYMENT for c in commands(page)):
+    for command in (c for page in PAGES if page not in DEPLOYMENTS for c in commands(page)):
         listed = [start for start in ELSEWHERE if command.text.startswith(start)]
         listed += [text for text in NOT_RUN if command.text == text]
         used.update(listed)
@@ -155,6 +164,18 @@ def test_no_command_is_left_unrun_unless_it_is_said_why() -> None:
     assert IMPORTS["openclip_vit_b32_random"] == ["--weights", "random"]  # other tests use it
 
 
+def test_the_japanese_page_types_what_the_english_one_types() -> None:
+    """And `make test-deploy` types that from top to bottom. Comments are in a page's language."""
+
+    def typed(page: Path) -> list[str]:
+        return [re.sub(r"(?m)\s+# .*$", "", command.text) for command in commands(page)]
+
+    english, japanese = typed(DEPLOYMENT), typed(DEPLOYMENT_JA)
+    assert japanese == english[: len(japanese)]
+    _, last = DEPLOYMENT.read_text().split("## How the container is made")  # in English alone
+    assert all(f"`{text}`" in last for text in english[len(japanese) :])
+
+
 def test_blocks_say_what_they_are() -> None:
     for page in PAGES:
         for kind, text in fences(page):
@@ -163,6 +184,13 @@ def test_blocks_say_what_they_are() -> None:
                 yaml.safe_load(text)
             if kind == "caddyfile":
                 assert (ROOT / "Caddyfile.snippet").read_text().startswith(text)
+
+
+def test_a_key_may_be_pasted_as_it_stands() -> None:
+    """A header takes no other characters: the client would throw before it asks."""
+    keys = [key for page in PAGES for key in re.findall(r'apiKey: "(.*?)"', page.read_text())]
+    assert keys
+    assert all(key.isascii() for key in keys)
 
 
 def test_links_lead_somewhere() -> None:

@@ -1,26 +1,38 @@
 """What a file is by its first bytes, for people whose picture is none."""
 
+from clip_ranker import markup
+
 KINDS = {
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
-    "ICO": (b"\0\0\1\0", b"\0\0\2\0"),
+    "JPEG XR": (b"II\xbc\1",),
+    "a camera's raw file": (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"),
     "PDF": (b"%PDF",),
-    "PostScript": (b"%!PS",),
+    "PostScript": (b"%!PS", b"\xc5\xd0\xd3\xc6"),
     "Photoshop": (b"8BPS",),
+    "PNM": tuple(b"P%d%c" % (kind, space) for kind in range(1, 8) for space in b"\n\r\t "),
+    "DDS": (b"DDS ",),
+    "ICNS": (b"icns",),
     "WebM": (b"\x1a\x45\xdf\xa3",),
+    "MPEG": (b"\0\0\1\xba", b"\0\0\1\xb3"),
     "a zip file": (b"PK\3\4",),
     "a gzip file": (b"\x1f\x8b",),
+    "rich text": (b"{\\rtf",),
 }
 """What else comes under the name of a picture."""
 PICTURE_BRANDS = (b"avi", b"mif", b"msf", b"hei", b"hev")
-PAGES = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<meta", b"<title")
+FILM_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid")
 READ = {
     "JPEG": (b"\xff\xd8",),
     "PNG": (b"\x89PNG",),
     "GIF": (b"GIF8",),
     "BMP": (b"BM",),
 }
+TGA_KINDS, TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (8, 15, 16, 24, 32)
+TGA_HEADER_BYTES = 18
+TEXT_BYTES = 1000
+CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\f\x1b"})
 
 
 def name(data: bytes) -> str:
@@ -30,18 +42,48 @@ def name(data: bytes) -> str:
             return kind
     if data[4:8] == b"ftyp" and data[8:11] in PICTURE_BRANDS:
         return "HEIC or AVIF, but damaged"
-    if data[4:8] in (b"ftyp", b"moov", b"mdat", b"wide"):
+    if data[4:12] == b"ftypcrx ":
+        return "a camera's raw file"
+    if data[4:8] in FILM_BOXES:
         return "MP4, or another film"
-    text = data[:4096].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(PAGES) or (text.startswith(b"<") and b"<html" in text):
-        return "a web page"
-    if text.startswith(b"<") and b"<svg" in text:
-        return "SVG"
-    if b"%pdf-" in text[:1024]:
+    if element := markup.first_element(data):
+        if element in markup.PAGE_ELEMENTS:
+            return "a web page"
+        return "SVG" if element == b"svg" else "XML"
+    if b"%PDF-" in data[:1024]:
         return "PDF"
     if data.startswith(b"RIFF"):
         return "WebP, but damaged" if data[8:12] == b"WEBP" else "AVI, or a sound"
     for kind, starts in READ.items():
         if data.startswith(starts):
             return f"{kind}, but damaged"
-    return "something else, or damaged"
+    if data.startswith((b"\0\0\1\0", b"\0\0\2\0")) and any(data[4:6]):  # how many it holds
+        return "ICO"
+    if _is_tga(data):
+        return "TGA"
+    return "text" if _is_text(data) else "something else, or damaged"
+
+
+def _is_tga(data: bytes) -> bool:
+    """It has no first bytes of its own: all that its header has must be possible."""
+    if data[-18:] == b"TRUEVISION-XFILE.\0":
+        return True
+    header = data[:TGA_HEADER_BYTES]
+    return (
+        len(header) == TGA_HEADER_BYTES
+        and header[1] in (0, 1)
+        and header[2] in TGA_KINDS
+        and header[16] in TGA_DEPTHS
+        and any(header[12:14])
+        and any(header[14:16])
+    )
+
+
+def _is_text(data: bytes) -> bool:
+    start = data[:TEXT_BYTES]
+    try:
+        start.decode()
+    except UnicodeDecodeError as error:
+        if len(data) <= TEXT_BYTES or error.start < TEXT_BYTES - 3:  # else a character was cut
+            return False
+    return start == start.translate(None, CONTROLS)

@@ -9,13 +9,14 @@ import anyio.lowlevel
 import httpx
 
 from clip_ranker.download import web_page
-from clip_ranker.download.encodings import Unfolding, is_compressed
+from clip_ranker.download.encodings import is_compressed, unfolded
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,
     NotAnImageError,
     TooLargeError,
 )
+from clip_ranker.unfolding import Unfolding
 
 RETRIED_AT_ONCE = frozenset({500, 502, 504})
 RETRIED_LATER = frozenset({429, 503})
@@ -89,7 +90,7 @@ async def read(
         if unfolding is None:
             await take(chunk)
         else:
-            for piece in unfolding.unfold(chunk):
+            for piece in unfolded(unfolding, chunk):
                 await take(piece)
                 await anyio.lowlevel.checkpoint()  # others have their turn
     if received and not body:

@@ -7,19 +7,20 @@ from contextlib import suppress
 import anyio
 import httpx
 
+from clip_ranker import markup
+
 PAGE_BYTES = 16_384
 """Of a page; its title is at the beginning."""
 PATIENCE_S = 0.5
 """For that much of the page of an error."""
 TITLE_CHARS = 80
-BEGINNINGS = (b"<!doctype html", b"<html", b"<head", b"<body", b"<title", b"<script", b"<meta")
 
 _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,20})", re.IGNORECASE)
 
 
 def is_page(body: bytes | bytearray) -> bool:
     """Whether a body begins like a web page, whatever its type is said to be."""
-    return bytes(body[:256]).lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(BEGINNINGS)
+    return markup.first_element(body[:PAGE_BYTES]) in markup.PAGE_ELEMENTS
 
 
 def quoted_title(page: bytes | bytearray, content_type: str) -> str:

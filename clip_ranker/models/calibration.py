@@ -104,6 +104,6 @@ def load(folder: Path) -> Calibration | None:
     except (OSError, ValidationError) as error:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ModelNotFoundError(
-            f"the calibration {path} cannot be read ({why}): fit it again with "
-            "`python -m clip_ranker evaluate DATASET --calibrate`, or delete the file"
+            f"the calibration {path} cannot be read ({why}): delete the file, then fit it again "
+            "with `python -m clip_ranker evaluate DATASET --calibrate`"
         ) from error

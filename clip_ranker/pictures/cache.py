@@ -2,18 +2,19 @@
 
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from weakref import WeakValueDictionary
 
 import numpy as np
 from cachetools import TLRUCache, TTLCache
 
 from clip_ranker.errors import CandidateError
-from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from clip_ranker.settings import Settings
 
-ENTRY_OVERHEAD_BYTES = 800
-"""Two keys, entry and array object around the vector; measured with tracemalloc."""
+ENTRY_OVERHEAD_BYTES = 1320
+"""Two keys, fingerprint and objects around the vector; measured with tracemalloc."""
 FAILURE_TTL_S = 5
 MOST_FAILURES = 10_000
 
@@ -37,16 +38,16 @@ class EmbeddingCache:
             maxsize=settings.cache_bytes,
             ttu=lambda _, entry, __: entry.made_s + self._ttl_s,
             timer=time.time,
-            getsizeof=lambda entry: entry.embedding.nbytes + ENTRY_OVERHEAD_BYTES,
+            getsizeof=lambda entry: entry.embedded.embedding.nbytes + ENTRY_OVERHEAD_BYTES,
         )
         self._failures: TTLCache[str, tuple[type[CandidateError], str]] = TTLCache(
             MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S
         )
         self._unshared: dict[str, Entry] = {}
-        self._by_bytes: WeakValueDictionary[str, Embedding] = WeakValueDictionary()
+        self._by_bytes: WeakValueDictionary[str, Embedded] = WeakValueDictionary()
 
-    def get(self, key: str) -> Embedding | None:
-        """The embedding, shape (dim,), if it is in memory and its time is not over.
+    def get(self, key: str) -> Embedded | None:
+        """What is kept of a picture, if it is in memory and its time is not over.
 
         Raises:
             CandidateError: this very picture failed a few seconds ago.
@@ -56,25 +57,25 @@ class EmbeddingCache:
             raise kind(text)
         return self.peek(key)
 
-    def peek(self, key: str) -> Embedding | None:
+    def peek(self, key: str) -> Embedded | None:
         """Likewise, whether or not it failed since."""
         entry = self._memory.get(key)
-        return self._by_bytes.get(key) if entry is None else entry.embedding
+        return self._by_bytes.get(key) if entry is None else entry.embedded
 
-    def put(self, key: str, embedding: Embedding, *, bytes_key: str, share: bool) -> None:
-        """Keeps an embedding.
+    def put(self, key: str, embedded: Embedded, *, bytes_key: str, share: bool) -> None:
+        """Keeps a picture.
 
         Args:
             key: to find it by.
-            embedding: shape (dim,).
+            embedded: what is kept of it.
             bytes_key: to find it by as well, for as long as it is kept under any other key.
             share: marks it for the next ``flush``.
         """
         kept = self._by_bytes.get(bytes_key)
         if kept is None:
-            kept = np.array(embedding)  # a row of a batch would keep the whole batch alive
-            kept.flags.writeable = False
-            self._by_bytes[bytes_key] = kept
+            vector = np.array(embedded.embedding)  # a row would keep the whole batch alive
+            vector.flags.writeable = False
+            kept = self._by_bytes[bytes_key] = replace(embedded, embedding=vector)
         self._remember(key, entry := Entry(kept, time.time()))
         if share and self._shared is not None:
             self._unshared[key] = entry

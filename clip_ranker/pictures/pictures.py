@@ -8,6 +8,7 @@ from functools import partial
 import httpx
 
 from clip_ranker import examples, metrics, processors
+from clip_ranker.decode.fingerprint import fingerprint
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher, Embed
@@ -15,6 +16,7 @@ from clip_ranker.errors import CandidateError, EmbedFailedError, TooLargeError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.cache import EmbeddingCache
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.shared_picture import SharedPicture
 from clip_ranker.pictures.single_flight import SingleFlight
@@ -25,7 +27,8 @@ from clip_ranker.turns import Turns
 MOST_DECODERS = 4
 """Unless the settings say more: each takes memory, and the model takes most of the time."""
 Read = Callable[[str], bytes]
-EXAMPLES: Mapping[str, Read] = {examples.SCHEME: examples.read}
+Readers = Mapping[str, Read]
+EXAMPLES: Readers = {examples.SCHEME: examples.read}
 
 
 class Pictures:
@@ -39,11 +42,7 @@ class Pictures:
     """
 
     def __init__(
-        self,
-        model: StoredModel,
-        settings: Settings,
-        embed: Embed,
-        readers: Mapping[str, Read] = EXAMPLES,
+        self, model: StoredModel, settings: Settings, embed: Embed, readers: Readers = EXAMPLES
     ) -> None:
         self.model = model
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
@@ -64,7 +63,7 @@ class Pictures:
         self._keys = Keys(model)
         self._cache = EmbeddingCache(settings, dim=model.dim)
 
-    def find(self, url: str, image_resize_px: int) -> Embedding | Source:
+    def find(self, url: str, image_resize_px: int) -> Embedded | Source:
         """What is in memory of a URL, or what it stands for.
 
         Args:
@@ -92,8 +91,8 @@ class Pictures:
         key = await self._keys.of_bytes(data, image_resize_px)
         return Source(key, data, image_resize_px)
 
-    def known(self, source: Source) -> Embedding | None:
-        """The embedding if it is in memory by now, shape (dim,)."""
+    def known(self, source: Source) -> Embedded | None:
+        """What is in memory of it by now."""
         return self._cache.peek(source.key)
 
     def under_way(self, source: Source) -> bool:
@@ -108,8 +107,8 @@ class Pictures:
         """Gives what is new to the shared cache."""
         await self._cache.flush()
 
-    async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedding:
-        """Unit vector of a picture, shape (dim,), out of memory if it is known.
+    async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedded:
+        """Unit vector and fingerprint of a picture, out of memory if it is known.
 
         Args:
             source: of the picture.
@@ -132,10 +131,10 @@ class Pictures:
         await self._fetcher.close()
         await self._cache.close()
 
-    async def _embed(self, source: Source, picture: SharedPicture) -> Embedding:
+    async def _embed(self, source: Source, picture: SharedPicture) -> Embedded:
         """The life of a picture, each step when it is its turn."""
         try:
-            embedding = await self._known_or_new(source, picture)
+            embedded = await self._known_or_new(source, picture)
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 for one in picture.sources:
@@ -144,12 +143,12 @@ class Pictures:
         for one in picture.sources:
             if one.worth_keeping:
                 share = isinstance(one.content, httpx.URL)
-                self._cache.put(one.key, embedding, bytes_key=picture.bytes_key, share=share)
+                self._cache.put(one.key, embedded, bytes_key=picture.bytes_key, share=share)
         if not picture.waited_for:  # then no answer will share it
             await self.share()
-        return embedding
+        return embedded
 
-    async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedding:
+    async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedded:
         """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
         async with AsyncExitStack() as held:
             data = await self._bytes(source, picture, held)
@@ -160,14 +159,14 @@ class Pictures:
             if self._single_flight.merge(picture):
                 raise asyncio.CancelledError
             picture.enter("decode")
-            waiting = await self._decode(data, source.image_resize_px, picture)
+            waiting, mark = await self._decode(data, source.image_resize_px, picture)
         with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
-            return await waiting
+            return Embedded(await waiting, mark)
 
     async def _decode(
         self, data: bytes, image_resize_px: int, picture: SharedPicture
-    ) -> asyncio.Future[Embedding]:
-        """Decodes the file, and puts it in line for the model."""
+    ) -> tuple[asyncio.Future[Embedding], bytes]:
+        """Decodes the file, and puts it in line for the model; its fingerprint is there at once."""
         for large in (False, True):
             async with AsyncExitStack() as places:
                 if large:
@@ -176,7 +175,7 @@ class Pictures:
                 pixels = await self._decoder(data, image_resize_px, large=large)
                 if pixels is not None:
                     picture.enter("embed")
-                    return self._batcher.put(picture, pixels)
+                    return self._batcher.put(picture, pixels), fingerprint(pixels)
         raise AssertionError("no picture is too large to be large")
 
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:

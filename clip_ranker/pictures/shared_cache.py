@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_ranker import metrics
-from clip_ranker.models.encoder import Embedding
+from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
+from clip_ranker.pictures.embedded import Embedded
 
 logger = logging.getLogger(__name__)
 
 PREFIX = "clip-ranker:"
-HEADER = struct.Struct("<4sd")
-MAGIC = b"CRe1"
+HEADER = struct.Struct(f"<4sd{FINGERPRINT_BYTES}s")
+MAGIC = b"CRe2"
 FLOAT = np.dtype("<f4")
 LEFT_ALONE_S = 5.0
 """After a failure, before it is asked again."""
@@ -27,9 +28,9 @@ CLOCK_SKEW_S = 300
 
 @dataclass(frozen=True)
 class Entry:
-    """An embedding and when it was made, in seconds since the epoch."""
+    """What is kept of a picture, and when it was made, in seconds since the epoch."""
 
-    embedding: Embedding
+    embedded: Embedded
     made_s: float
 
 
@@ -72,8 +73,8 @@ class SharedCache:
                 self._redis.pipeline(transaction=False) as pipeline,
             ):
                 for key, entry in entries.items():
-                    header = HEADER.pack(MAGIC, entry.made_s)
-                    value = header + entry.embedding.astype(FLOAT).tobytes()
+                    header = HEADER.pack(MAGIC, entry.made_s, entry.embedded.fingerprint)
+                    value = header + entry.embedded.embedding.astype(FLOAT).tobytes()
                     pipeline.set(PREFIX + key, value, px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
 
@@ -85,7 +86,7 @@ class SharedCache:
         """Anybody may have written it: nothing but a fresh unit vector of our width is taken."""
         if not isinstance(value, bytes) or len(value) != HEADER.size + self._dim * FLOAT.itemsize:
             return None
-        magic, made_s = HEADER.unpack_from(value)
+        magic, made_s, fingerprint = HEADER.unpack_from(value)
         embedding = np.frombuffer(value, FLOAT, offset=HEADER.size).astype(np.float32)
         age_s = time.time() - made_s
         if magic != MAGIC or not -CLOCK_SKEW_S < age_s < self._ttl_s:
@@ -94,7 +95,7 @@ class SharedCache:
             length = float(np.linalg.norm(embedding))
         if not abs(length - 1) < UNIT_TOLERANCE:
             return None
-        return Entry(embedding, min(made_s, time.time()))
+        return Entry(Embedded(embedding, fingerprint), min(made_s, time.time()))
 
     def _may_ask(self, what: str) -> bool:
         return time.monotonic() >= self._left_alone_until[what]

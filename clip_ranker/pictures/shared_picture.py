@@ -4,7 +4,7 @@ import asyncio
 
 from clip_ranker.errors import TimedOutError
 from clip_ranker.fair_queue import Picture
-from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.source import Source
 from clip_ranker.pictures.stage_clock import Stage
@@ -32,7 +32,7 @@ class SharedPicture(Picture):
         self.begun = False
         self.worth_keeping = False
         self._stage: Stage = "decode" if isinstance(source.content, bytes) else "download"
-        self._waiters: dict[asyncio.Future[Embedding], Job] = {}
+        self._waiters: dict[asyncio.Future[Embedded], Job] = {}
 
     @property
     def keys(self) -> set[str]:
@@ -55,13 +55,13 @@ class SharedPicture(Picture):
             job.clock.enter(stage)
         self._stage = stage
 
-    def join(self, job: Job, *, photo: bool) -> asyncio.Future[Embedding]:
+    def join(self, job: Job, *, photo: bool) -> asyncio.Future[Embedded]:
         """One more job waits for it; returns what it waits for."""
-        waiter: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[Embedded] = asyncio.get_running_loop().create_future()
         self._add(waiter, job, photo=photo)
         return waiter
 
-    def leave(self, waiter: asyncio.Future[Embedding]) -> None:
+    def leave(self, waiter: asyncio.Future[Embedded]) -> None:
         """Undoes ``join``."""
         job = self._waiters.pop(waiter)
         self.worth_keeping |= job.late
@@ -95,7 +95,7 @@ class SharedPicture(Picture):
         if not self.waited_for:
             raise asyncio.CancelledError
 
-    def settle(self, outcome: Embedding | Exception, only: Job | None = None) -> None:
+    def settle(self, outcome: Embedded | Exception, only: Job | None = None) -> None:
         """Tells all who wait, or one job among them."""
         for waiter, job in self._waiters.items():
             if waiter.done() or only not in (None, job):
@@ -105,7 +105,7 @@ class SharedPicture(Picture):
             else:
                 waiter.set_result(outcome)
 
-    def _add(self, waiter: asyncio.Future[Embedding], job: Job, *, photo: bool) -> None:
+    def _add(self, waiter: asyncio.Future[Embedded], job: Job, *, photo: bool) -> None:
         if job not in self.wanted_by:
             job.clock.enter(self._stage)
         self.want(job, photo=photo)

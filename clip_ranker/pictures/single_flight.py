@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from clip_ranker.errors import EmbedFailedError
 from clip_ranker.fair_queue import Request
-from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.shared_picture import SharedPicture
 from clip_ranker.pictures.source import Source
@@ -36,10 +36,10 @@ class SingleFlight:
         self,
         source: Source,
         job: Job,
-        work: Callable[[SharedPicture], Awaitable[Embedding]],
+        work: Callable[[SharedPicture], Awaitable[Embedded]],
         *,
         photo: bool = False,
-    ) -> Embedding:
+    ) -> Embedded:
         """Joins the work on a picture, beginning it if there is none.
 
         It ends when the last who waits leaves, unless it has begun and one of those who left did
@@ -117,9 +117,9 @@ class SingleFlight:
                 del self._pictures[key]
 
     async def _work(
-        self, picture: SharedPicture, work: Callable[[SharedPicture], Awaitable[Embedding]]
+        self, picture: SharedPicture, work: Callable[[SharedPicture], Awaitable[Embedded]]
     ) -> None:
-        outcome: Embedding | Exception
+        outcome: Embedded | Exception
         try:
             outcome = await work(picture)
         except asyncio.CancelledError:

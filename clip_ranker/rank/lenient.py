@@ -1,22 +1,31 @@
 """Reads requests as clients write them: null for a default, numbers as text, names nearly right."""
 
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 LONGEST_ID = 256
+MOST_NAMES = 30
+"""Of an object that are looked at for a typing error."""
+TYPED = 0.8
+"""How much of a name must be right, from 0 to 1."""
+READ_IT = "read the file and send its bytes as base64"
 
 SLIPS = {
-    "query_images_base64": "query_images query_photos photos pictures images_base64 photos_base64",
-    "query_image_base64": "query image photo picture base64 query_image image_base64 photo_base64",
-    "query_image_url": "query_url photo_url picture_url image_url",
-    "candidates": "candidate listings items auctions products images image_urls urls",
+    "query_images_base64": "query_images query_photos photos pictures photos_base64 images_base64",
+    "query_image_base64": "query image photo picture img file base64 query_image image_base64 "
+    "photo_base64 base64_image image_b64 image_data",
+    "query_image_url": "query_url photo_url picture_url image_url image_uri photo_uri uri",
+    "candidates": "candidate listings items item auctions products results entries lots list data "
+    "images photos pictures thumbnails image_urls urls",
     "request_id": "ranking_id rank_id request",
     "same": "verdict same_item is_same match",
-    "auction_id": "id item_id listing_id product_id",
-    "image_url": "url urls image images image_urls img picture photo thumbnail thumbnail_url",
+    "auction_id": "id item_id listing_id product_id lot_id auction key sku code uuid",
+    "image_url": "url urls uri src image images image_urls img img_url picture picture_url "
+    "photo photo_url thumb thumb_url thumbnail thumbnail_url",
 }
 """What is sent for a field by mistake, besides the name in another spelling."""
 
@@ -45,10 +54,13 @@ class Request(BaseModel):
     @classmethod
     def _as_written(cls, data: Any) -> Any:
         sent = object_of(data, "a JSON object")
-        given = {name: value for name, value in sent.items() if value is not None}
+        required = {name for name, field in cls.model_fields.items() if field.is_required()}
+        given = {n: value for n, value in sent.items() if value is not None or n in required}
         check_spelling(given, cls.model_fields)
         if not cls.one_of & given.keys():
-            check_slips(given, cls.one_of)
+            check_slips(given, sorted(cls.one_of))
+            for name in sorted(cls.one_of & sent.keys()):
+                raise ValueError(f"{name} is null: there was no photo (yet) when this was sent")
         check_slips(given, (name for name in cls.model_fields if name not in cls.one_of))
         return given
 
@@ -62,19 +74,24 @@ def object_of(data: object, wanted: str) -> dict[str, Any]:
 
 def check_spelling(given: dict[str, Any], fields: Iterable[str]) -> None:
     """ValueError where a field is missing that is there in another spelling, such as imageUrl."""
-    spelled = {_bare(name): name for name in reversed(given)}
+    spelled = {_bare(name): name for name in reversed(given) if given[name] is not None}
     for field in fields:
-        if field not in given and (name := spelled.get(_bare(field))):
+        if given.get(field) is None and (name := spelled.get(_bare(field))):
             raise ValueError(f"{name[:50]}: did you mean {field}?")
 
 
 def check_slips(given: dict[str, Any], fields: Iterable[str]) -> None:
-    """ValueError where a field is missing and one is there that is often taken for it."""
+    """ValueError where a field is missing and one is there that is often taken for it, or typed."""
     spelled = {_bare(name): name for name in reversed(given)}
-    for field in fields:
-        for slip in SLIPS.get(field, "").split() if field not in given else ():
-            if name := spelled.get(_bare(slip)):
+    missing = {_bare(name): name for name in fields if given.get(name) is None and name in SLIPS}
+    for field in missing.values():
+        for slip in map(_bare, SLIPS[field].split()):
+            if name := spelled.get(slip):
                 raise ValueError(f"{name[:50]}: did you mean {field}?")
+    # Another spelling is told where it stands, by ``check_spelling``.
+    for typed in [name for name in spelled if name not in missing][:MOST_NAMES]:
+        for nearest in get_close_matches(typed, missing, 1, TYPED):
+            raise ValueError(f"{spelled[typed][:50]}: did you mean {missing[nearest]}?")
 
 
 def kind_of(value: object) -> str:
@@ -120,6 +137,27 @@ def _id(value: object) -> object:
     raise ValueError(f"it is {kind_of(value)}: send it as a string or a whole number")
 
 
+def _photo(value: object) -> object:
+    match value:
+        case str():
+            return value
+        case {"base64": str()}:
+            raise ValueError("it is an object: send the text of its base64 alone")
+        case dict():
+            said = kind_of(value) if value else "an empty object, as JSON makes of a File or Blob"
+        case _:
+            said = kind_of(value)
+    raise ValueError(f"it is {said}: {READ_IT}")
+
+
+def _url(value: object) -> object:
+    if isinstance(value, str):
+        if value.lstrip()[:5].lower() == "data:":
+            raise ValueError("this is the photo itself: send it as query_image_base64")
+        return value
+    raise ValueError(f"it is {kind_of(value)}: send the URL of the photo as text")
+
+
 def _text_or_none(value: object) -> object:
     return value if isinstance(value, str) else None
 
@@ -128,6 +166,8 @@ NUMBER = _no_bool("integer")
 """Behind the bounds of an integer: before them, they are missing in the JSON schema."""
 Whole = Annotated[int, NUMBER]
 Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), _no_bool("number")]
+Photo = Annotated[str, BeforeValidator(_photo)]
+Url = Annotated[str, BeforeValidator(_url)]
 Title = Annotated[str | None, BeforeValidator(_text_or_none)]
 Id = Annotated[
     Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | int, BeforeValidator(_id)

@@ -45,9 +45,10 @@ class Candidate(BaseModel):
 
 def _have_pictures(listings: Any) -> Any:
     """One listing may lack its picture; where all do, its name may be the reason."""
-    if isinstance(listings, list) and all(
-        isinstance(listing, dict) and "image_url" not in listing for listing in listings
-    ):
+    if not isinstance(listings, list):
+        was = lenient.kind_of(listings)
+        raise ValueError(f"it is {was}: send a list of objects with auction_id and image_url")  # noqa: TRY004
+    if all(isinstance(listing, dict) and "image_url" not in listing for listing in listings):
         for listing in listings:
             lenient.check_slips(listing, ("image_url",))
     return listings

@@ -6,9 +6,9 @@ import re
 import string
 
 from clip_ranker.errors import BadRequestError
+from clip_ranker.rank.lenient import READ_IT
 
 FIELD = "query_image_base64"
-READ_IT = "read the file and send its bytes as base64"
 URL_SAFE = str.maketrans("-_", "+/", string.whitespace)
 PERCENT = {"%2B": "+", "%2F": "/", "%3D": "=", "%20": " ", "%0A": "\n", "%0D": "\r"} | {
     "%3A": ":",  # the rest stands in front of base64 in a data: URL
@@ -16,7 +16,10 @@ PERCENT = {"%2B": "+", "%2F": "/", "%3D": "=", "%20": " ", "%0A": "\n", "%0D": "
     "%2C": ",",
 }
 ADDRESS = re.compile(r"([a-z][a-z0-9+.-]{1,30}):(?=.)", re.I)
-PATH = re.compile(r"(?:[.~]{0,2}/|[a-z]:\\)[^\n]{1,4000}\.[a-z0-9]{2,5}", re.I)
+PATH = re.compile(r"[^\n]{1,4000}\.[a-z0-9]{2,5}", re.I)
+"""No base64 has a dot."""
+REST_OF_PREFIX = re.compile(r"(?:[\w.+-]{1,50}/[\w.+-]{1,50};)?base64,", re.I)
+"""Of a data: URL."""
 JAVASCRIPT = re.compile(r"undefined|null|nan|true|false|\[object \w{1,50}\]", re.I)
 TWICE = re.compile(rb"[A-Za-z0-9+/_\r\n-]{40}|data:", re.I)
 """How no picture begins."""
@@ -55,6 +58,8 @@ def _decoded(text: str) -> bytes:
         head, comma, text = text.partition(",")
         if not comma or not head.rstrip().lower().endswith(";base64"):
             raise ValueError("a data: URL must hold base64, as in data:image/jpeg;base64,…")
+    elif found := REST_OF_PREFIX.match(text):
+        text = text[found.end() :]
     _check_is_a_file(text)
     if _lost_plus(text):
         text = text.replace(" ", "+")

@@ -51,7 +51,7 @@ async def _of_base64(
     data = await asyncio.to_thread(decode_base64, text, field)
     try:
         source = await pictures.source_of_bytes(data, request.image_resize)
-        return await pictures.embed(source, job, photo=True)
+        return (await pictures.embed(source, job, photo=True)).embedding
     except CandidateError as error:
         raise _refusal(field, error) from error
 
@@ -61,9 +61,9 @@ async def _of_url(request: RankRequest, pictures: Pictures, job: Job) -> Embeddi
     try:
         found = pictures.find(request.query_image_url, request.image_resize)
         if not isinstance(found, Source):
-            return found
+            return found.embedding
         await pictures.recall([found])
-        return await pictures.embed(found, job, photo=True)
+        return (await pictures.embed(found, job, photo=True)).embedding
     except CandidateError as error:
         raise _refusal("query_image_url", error) from error
 

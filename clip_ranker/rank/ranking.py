@@ -12,6 +12,7 @@ from clip_ranker.errors import (
 )
 from clip_ranker.models.calibration import Calibration
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
@@ -50,6 +51,7 @@ class Ranking:
         self.request = request
         self.outcomes: dict[int, Outcome] = {}
         self.embeddings: dict[int, Embedding] = {}
+        self._fingerprints: dict[int, bytes] = {}
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
@@ -58,7 +60,7 @@ class Ranking:
         if request.deadline_ms is not None:
             self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
         self._tasks: list[asyncio.Task[Any]] = []
-        self._arrived: asyncio.Queue[tuple[int, Embedding | Exception]] = asyncio.Queue()
+        self._arrived: asyncio.Queue[tuple[int, Embedded | Exception]] = asyncio.Queue()
         self.photos: Embedding
 
     async def __aenter__(self) -> Self:
@@ -96,8 +98,9 @@ class Ranking:
             elif isinstance(arrived, Exception):
                 raise arrived
             else:
-                self.embeddings[index] = arrived
-                self.outcomes[index] = score(self.photos, arrived)
+                self.embeddings[index] = arrived.embedding
+                self._fingerprints[index] = arrived.fingerprint
+                self.outcomes[index] = score(self.photos, arrived.embedding)
             yield index
         if len(self.outcomes) < len(self.request.candidates):
             self.partial = True
@@ -116,7 +119,7 @@ class Ranking:
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        clock, groups = self._job.clock, same_pictures(self.embeddings)
+        clock, groups = self._job.clock, same_pictures(self._fingerprints)
         results, failed = in_order(self.request, self.outcomes, groups, self._calibration)
         scores = [outcome for outcome in self.outcomes.values() if isinstance(outcome, float)]
         least = self.request.min_score
@@ -162,13 +165,13 @@ class Ranking:
                 metrics.CACHE.labels("miss").inc()
                 self._tasks.append(asyncio.create_task(self._embed_candidate(index, source)))
 
-    def _hit(self, index: int, known: Embedding) -> None:
+    def _hit(self, index: int, known: Embedded) -> None:
         self.cached += 1
         metrics.CACHE.labels("hit").inc()
         self._arrived.put_nowait((index, known))
 
     async def _embed_candidate(self, index: int, source: Source) -> None:
-        arrived: Embedding | Exception
+        arrived: Embedded | Exception
         try:
             arrived = await self._pictures.embed(source, self._job)
         except Exception as error:  # noqa: BLE001 raised again where the outcomes are read

@@ -6,7 +6,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from clip_ranker.errors import CandidateError
 from clip_ranker.models.calibration import Match
-from clip_ranker.rank.lenient import NUMBER, Request, Score, Whole
+from clip_ranker.rank.lenient import NUMBER, Photo, Request, Score, Url, Whole
 from clip_ranker.rank.listing import Candidates
 from clip_ranker.settings import get_settings
 
@@ -16,17 +16,17 @@ class RankRequest(Request):
 
     one_of = frozenset({"query_image_base64", "query_images_base64", "query_image_url"})
 
-    query_image_base64: str | None = Field(
+    query_image_base64: Photo | None = Field(
         None,
         description="The photo, base64; a `data:` prefix, white space and the URL-safe "
         "alphabet are fine. Wins over `query_image_url`.",
     )
-    query_images_base64: Annotated[list[str], Field(min_length=1, max_length=4)] | None = Field(
+    query_images_base64: Annotated[list[Photo], Field(min_length=1, max_length=4)] | None = Field(
         None,
         description="Instead of one photo, 1 to 4 of the same item; a listing counts as much "
         "alike as it is to the photo that it is most like.",
     )
-    query_image_url: str | None = Field(
+    query_image_url: Url | None = Field(
         None, description="URL of the photo; downloaded under the same rules as a candidate."
     )
     candidates: Candidates = Field(

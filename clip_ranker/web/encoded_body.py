@@ -5,8 +5,9 @@ import re
 import zlib
 
 from clip_ranker.errors import BadRequestError, BodyTooLargeError, UnsupportedMediaTypeError
+from clip_ranker.unfolding import Unfolding, has_header
 
-GZIP_OR_ZLIB, RAW_DEFLATE = 47, -15  # zlib's numbers: the first looks which of the two it is
+ENCODINGS = ("gzip", "x-gzip", "deflate")
 MOST_MEMBERS = 8
 """Files that may be joined into one of gzip: each costs a copy of what is behind it."""
 MOST_ENCODINGS = 2
@@ -52,33 +53,26 @@ def to_json_text(body: bytes | bytearray, content_encoding: str, limit: int) -> 
     return text
 
 
-def _unpacked(body: bytes | bytearray, encoding: str, limit: int) -> bytes:
-    if encoding in ("gzip", "x-gzip"):
-        kind = GZIP_OR_ZLIB
-    elif encoding == "deflate":  # zlib by the standard, but some send it bare
-        kind = GZIP_OR_ZLIB if _is_zlib(body) else RAW_DEFLATE
-    else:
+def _unpacked(body: bytes | bytearray, encoding: str, limit: int) -> bytearray:
+    if encoding not in ENCODINGS:
         raise UnsupportedMediaTypeError(
             f"Content-Encoding: {encoding[:50]!r} is not taken: send gzip, deflate or none"
         )
-    out = b""
+    out = bytearray()
+    other = f"Content-Encoding says {encoding}, but the body is not {encoding}, or damaged"
     for _ in range(MOST_MEMBERS):
-        unpacking = zlib.decompressobj(kind)
+        if body and encoding != "deflate" and not has_header(body):
+            raise BadRequestError(other)
+        unfolding = Unfolding()
         try:
-            out += unpacking.decompress(body, limit + 1 - len(out))
+            for piece in unfolding.unfold(body):
+                out += piece
+                if len(out) > limit:
+                    raise BodyTooLargeError(f"the body unpacks to more than {limit} bytes")
         except zlib.error as error:
-            raise BadRequestError(
-                f"Content-Encoding says {encoding}, but the body is not {encoding}, or damaged"
-            ) from error
-        if len(out) > limit:
-            raise BodyTooLargeError(f"the body unpacks to more than {limit} bytes")
-        if not unpacking.eof:
+            raise BadRequestError(other) from error
+        if not unfolding.ended:
             raise BadRequestError(f"the body ends in the middle of its {encoding}")
-        if not (body := unpacking.unused_data):
+        if not (body := unfolding.rest):
             return out
     raise BadRequestError(f"the body is more than {MOST_MEMBERS} files of {encoding}: send one")
-
-
-def _is_zlib(body: bytes | bytearray) -> bool:
-    """By the check in the two bytes that it begins with (RFC 1950)."""
-    return len(body) > 1 and body[0] & 15 == zlib.DEFLATED and (body[0] << 8 | body[1]) % 31 == 0

@@ -53,11 +53,11 @@ def test_the_code_in_the_documents_compiles() -> None:
     folder = CLIENTS / "expo" / "build" / "documents"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for page in (DOCS / "ja.md", CLIENTS / "typescript" / "README.md"):
+    for page in (DOCS.parent / "README.md", DOCS / "ja.md", CLIENTS / "typescript" / "README.md"):
         blocks = re.findall(r"^```ts\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
         assert blocks
         for number, block in enumerate(blocks):
-            (folder / f"{page.stem}-{number}.ts").write_text(block)
+            (folder / f"{page.parent.name}-{page.stem}-{number}.ts").write_text(block)
     settings = {"extends": "../../tsconfig.json", "include": ["*.ts"]}
     settings["compilerOptions"] = {
         "paths": {"clip-ranker-client": ["../../../typescript/src/index.ts"]}

@@ -575,13 +575,37 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "JPEG XL codestream": (b"\xff\x0a" + bytes(100), "JPEG XL"),
         "SVG": (b'<?xml version="1.0"?>\n<!-- a -->\n<svg xmlns="a"/>', "SVG"),
         "SVG with a mark": (b"\xef\xbb\xbf<svg/>", "SVG"),
+        "SVG behind a long comment": (b"<!--" + b"-" * 9000 + b"-->\n<svg/>", "SVG"),
+        "SVG behind a hundred kilobytes": (b"<?a?>\n<!--%s--><svg/>" % bytes(100_000), "SVG"),
+        "SVG in UTF-16": ("<!-- 猫 --><svg/>".encode("utf-16"), "SVG"),
+        "SVG in UTF-16 without a mark": ("<svg/>".encode("utf-16-be"), "SVG"),
+        "SVG with a page in it": (b"<svg><foreignObject><html><body/></html></svg>", "SVG"),
+        "SVG with a namespace": (b'<svg:svg xmlns:svg="http://www.w3.org/2000/svg"/>', "SVG"),
+        "SVG with a document type": (
+            b'<!DOCTYPE svg PUBLIC "a" "b" [\n<!ENTITY html "<html>">]><svg/>',
+            "SVG",
+        ),
+        "XML": (b'<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "XML"),
+        "JSON": (b'{"error": "not found"}', "text"),
+        "words": ("見つかりません".encode() * 100, "text"),
         "PDF": (b"%PDF-1.7\n", "PDF"),
         "ICO": (encode(cat.resize((32, 32)), "ICO"), "ICO"),
-        "cursor": (b"\0\0\2\0" + bytes(100), "ICO"),
+        "cursor": (b"\0\0\2\0\1\0" + bytes(100), "ICO"),
+        "TGA": (encode(cat, "TGA"), "TGA"),
+        "TGA, packed": (encode(cat, "TGA", compression="tga_rle"), "TGA"),
+        "TGA in grey": (encode(cat.convert("L"), "TGA"), "TGA"),
+        "TGA of before its footer": (encode(cat, "TGA")[:-26], "TGA"),
+        "JPEG XR": (b"II\xbc\1" + bytes(100), "JPEG XR"),
+        "PNM": (encode(cat, "PPM"), "PNM"),
+        "CR3": (film.replace(b"%s", b"crx "), "a camera's raw file"),
+        "RAF": (b"FUJIFILMCCD-RAW 0201" + bytes(100), "a camera's raw file"),
         "AVI": (b"RIFF\0\0\0\0AVI LIST", "AVI"),
         "zip": (b"PK\3\4" + bytes(100), "zip"),
         "page": (b"\n<!DOCTYPE html><title>a</title><svg/>", "web page"),
         "page in XML": (b'<?xml version="1.0"?><html/>', "web page"),
+        "page behind a comment": (b"<!-- x -->\n<!-- y --><HTML><svg/>", "web page"),
+        "page in UTF-16": ("<html>".encode("utf-16"), "web page"),
+        "part of a page": (b"<div>not found</div>", "web page"),
         "BMP, cut short": (cut(encode(cat, "BMP"), 0.8), "a tenth"),
         "GIF, cut short": (cut(encode(PALETTE, "GIF"), 0.8), "a tenth"),
         "GIF, interlaced, cut short": (cut(encode(PALETTE, "GIF", interlace=1), 0.8), "a tenth"),
@@ -591,6 +615,8 @@ def refused() -> dict[str, tuple[bytes, str]]:
         "PNG, interlaced, cut short": (cut(png(PIXELS, interlaced=True), 0.85), "a tenth"),
         "PNG, cut short": (cut(encode(cat, "PNG"), 0.85), "a tenth"),
     }
+    for box in (b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot"):
+        found[f"film that begins with {box.decode()}"] = (b"\0\0\0\x08" + box + film, "MP4")
     for brand in (b"isom", b"mp42", b"qt  ", b"M4V ", b"3gp5"):
         found[f"film of {brand.decode()}"] = (film.replace(b"%s", brand), "MP4")
     for part in (0.2, 0.5, 0.85):

@@ -151,6 +151,8 @@ def test_a_file_cut_short_is_no_image(kind: str, tenths: int) -> None:
         (b"%PDF-1.7\n", "PDF"),
         (encode(Image.new("RGB", (4, 4)), "TIFF"), "TIFF"),
         (b"\x00" * 100, "something else"),
+        (b"\xff", "something else"),
+        (bytes(range(32, 256)) * 9, "something else"),
     ],
 )
 def test_what_is_no_image_says_what_it_is(data: bytes, says: str) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from clip_ranker.cli.main import main
 from clip_ranker.evaluate.setting import SETTINGS
-from clip_ranker.models import calibration
+from clip_ranker.models import calibration, store
 from clip_ranker.models.store import StoredModel
 from tests.documents import ROOT, commands
 from tests.evaluate.test_feedback import vector, verdict
@@ -66,6 +66,19 @@ def test_every_setting_is_judged_and_compared_with_the_first(
         for paired in one["paired"].values():
             assert paired["won"] + paired["lost"] + paired["tied"] == 15
     assert not found["faults"]
+
+
+def test_without_a_name_every_model_of_the_store_is_judged(
+    stored_apart: StoredModel,
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert stored_apart.name in store.names()
+    monkeypatch.setattr(store, "names", lambda: [stored_apart.name])  # others may be large
+    assert main(["evaluate", str(photographs), "--cache", str(tmp_path / "cache")]) == 0
+    assert f"{stored_apart.name}: 30 photos of 15 items" in capsys.readouterr().out
 
 
 def test_equal_runs_give_equal_figures(

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
 from clip_ranker.errors import DownloadFailedError
 from clip_ranker.models.preprocess import Preprocess
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.cache import ENTRY_OVERHEAD_BYTES, FAILURE_TTL_S, EmbeddingCache
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.source import Keys
 from clip_ranker.settings import Settings
 from tests.image_server import ImageServer
@@ -28,35 +30,40 @@ def vector(number: int) -> np.ndarray:
     return made / np.linalg.norm(made)
 
 
+def embedded(number: int) -> Embedded:
+    return Embedded(vector(number), bytes(FINGERPRINT_BYTES))
+
+
 def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
     cache = EmbeddingCache(Settings(), dim=8)
     batch = np.stack([vector(n) for n in range(3)])
-    cache.put("a", batch[1], bytes_key="bytes", share=False)
+    cache.put("a", Embedded(batch[1], b"mark"), bytes_key="bytes", share=False)
     batch[:] = 0
     found = cache.get("a")
     assert found is not None
-    assert (found == vector(1)).all()
-    assert found.base is None
-    assert not found.flags.writeable
+    assert (found.embedding == vector(1)).all()
+    assert found.embedding.base is None
+    assert not found.embedding.flags.writeable
+    assert found.fingerprint == b"mark"
     assert cache.get("b") is None
 
 
 def test_what_is_kept_is_found_by_its_bytes_too_and_is_one_array() -> None:
     cache = EmbeddingCache(Settings(cache_bytes=2 * (32 + ENTRY_OVERHEAD_BYTES)), dim=8)
     for key in ("a", "b"):
-        cache.put(key, vector(1), bytes_key="bytes", share=False)
+        cache.put(key, embedded(1), bytes_key="bytes", share=False)
     assert cache.peek("a") is cache.peek("b") is cache.peek("bytes") is not None
     for key in ("c", "d"):  # push the others out
-        cache.put(key, vector(2), bytes_key="other", share=False)
+        cache.put(key, embedded(2), bytes_key="other", share=False)
     assert cache.peek("bytes") is None
 
 
 def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> None:
     cache = EmbeddingCache(Settings(cache_bytes=10 * (32 + ENTRY_OVERHEAD_BYTES)), dim=8)
     for number in range(10):
-        cache.put(str(number), vector(number), bytes_key=f"bytes {number}", share=False)
+        cache.put(str(number), embedded(number), bytes_key=f"bytes {number}", share=False)
     assert cache.get("0") is not None  # used, so "1" is now the oldest
-    cache.put("new", vector(99), bytes_key="bytes", share=False)
+    cache.put("new", embedded(99), bytes_key="bytes", share=False)
     assert cache.get("1") is None
     assert all(cache.get(key) is not None for key in ("0", "2", "9", "new"))
 
@@ -64,7 +71,7 @@ def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> 
 def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
     cache = EmbeddingCache(Settings(cache_ttl_s=60), dim=8)
-    cache.put("a", vector(1), bytes_key="bytes", share=False)
+    cache.put("a", embedded(1), bytes_key="bytes", share=False)
     monkeypatch.setattr(cache._memory.timer, "_Timer__timer", lambda: now + 59, raising=True)
     assert cache.get("a") is not None
     monkeypatch.setattr(cache._memory.timer, "_Timer__timer", lambda: now + 61, raising=True)
@@ -84,7 +91,7 @@ def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatc
 
 def test_no_cache_at_all_remembers_nothing() -> None:
     cache = EmbeddingCache(Settings(cache_bytes=0), dim=8)
-    cache.put("a", vector(1), bytes_key="bytes", share=True)
+    cache.put("a", embedded(1), bytes_key="bytes", share=True)
     cache.put_failure("b", DownloadFailedError("HTTP 404"))
     assert cache.get("a") is None
     assert cache.get("b") is None

@@ -17,6 +17,7 @@ from clip_ranker.errors import TimedOutError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from clip_ranker.models.store import StoredModel
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
@@ -52,7 +53,7 @@ class World:
         await self.go.wait()
         return np.ones((len(pixels), 8), np.float32)
 
-    async def embed(self, url: str, job: Job) -> Embedding:
+    async def embed(self, url: str, job: Job) -> Embedded:
         return await self.pictures.embed(self.source(url), job)
 
     def source(self, url: str) -> Source:
@@ -325,7 +326,7 @@ def test_the_policy_is_asked_before_the_shared_cache() -> None:
 
         async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
             self.keys += keys
-            return {key: Entry(np.ones(8, np.float32), time.time()) for key in keys}
+            return {key: Entry(Embedded(np.ones(8, np.float32), b""), time.time()) for key in keys}
 
         async def put(self, entries: Mapping[str, Entry]) -> None:
             self.keys += entries

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clip_ranker.errors import NotAnImageError
-from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.shared_picture import SharedPicture
 from clip_ranker.pictures.single_flight import SingleFlight
@@ -40,19 +40,19 @@ class World:
         self.decodes = 0
         self.finished: list[set[str]] = []
 
-    def join(self, url: int, job: Job, *, photo: bool = False) -> "asyncio.Task[Embedding]":
+    def join(self, url: int, job: Job, *, photo: bool = False) -> "asyncio.Task[Embedded]":
         """A request wants what is behind a URL; a photo is there already."""
         file = url % BYTES
         wanted = Source(f"bytes {file}", b"", 768) if photo else source(f"url {url}", str(file))
 
-        async def work(shared: SharedPicture) -> Embedding:
+        async def work(shared: SharedPicture) -> Embedded:
             return await self._work(url, shared, photo=photo)
 
         return asyncio.create_task(
             self.flights.embedding(wanted, job, work, photo=photo), name=str(file)
         )
 
-    async def _work(self, url: int, shared: SharedPicture, *, photo: bool) -> Embedding:
+    async def _work(self, url: int, shared: SharedPicture, *, photo: bool) -> Embedded:
         file = url % BYTES
         async with AsyncExitStack() as held:
             if not photo:
@@ -74,7 +74,7 @@ class World:
             if file in self.broken:
                 raise NotAnImageError("broken")
         self.finished.append(shared.keys)
-        return np.full(4, file, np.float32)
+        return Embedded(np.full(4, file, np.float32), b"")
 
     async def happens(self, event: asyncio.Event) -> None:
         """To all who wait for it now."""
@@ -128,7 +128,7 @@ def test_each_file_is_decoded_once_at_a_time_and_everyone_gets_its_embedding(
     async def scenario() -> None:
         world = World()
         requests = [Job(2), Job(9), Job(9), Job(4, background=True)]
-        waiting: list[asyncio.Task[Embedding]] = []
+        waiting: list[asyncio.Task[Embedded]] = []
         left = set()
         for action in history:
             match action:
@@ -155,7 +155,7 @@ def test_each_file_is_decoded_once_at_a_time_and_everyone_gets_its_embedding(
                 assert isinstance(found, asyncio.CancelledError)
                 assert one in left
             else:
-                assert (found == float(one.get_name())).all()
+                assert (found.embedding == float(one.get_name())).all()
 
     asyncio.run(scenario())
 

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from tests.hostile.garbage_redis import ANSWERS, GarbageRedis
 from tests.running import HANGS_S
 
-ENTRY = Entry(np.eye(8, dtype=np.float32)[0], time.time())
+ENTRY = Entry(Embedded(np.eye(8, dtype=np.float32)[0], b""), time.time())
 
 
 @pytest.fixture

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from clip_ranker.errors import EmbedFailedError, TimedOutError
-from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.shared_picture import SharedPicture
 from clip_ranker.pictures.single_flight import MOST_KEPT, SingleFlight
 from clip_ranker.pictures.source import Source
 from clip_ranker.turns import Turns
 
-VECTOR = np.ones(4, np.float32)
+VECTOR = Embedded(np.ones(4, np.float32), b"")
 
 
 def source(key: str, host: str = "host") -> Source:
@@ -31,7 +31,7 @@ class Work:
         self.go = asyncio.Event()
         self.fails: BaseException | None = None
 
-    async def __call__(self, picture: SharedPicture) -> Embedding:
+    async def __call__(self, picture: SharedPicture) -> Embedded:
         self.begun += 1
         self.pictures.append(picture)
         picture.begun = self._has_begun
@@ -54,7 +54,7 @@ class World:
         self.flights = SingleFlight(self.turns)
         self.work = Work(begun=begun)
 
-    def join(self, key: str, job: Job, *, photo: bool = False) -> "asyncio.Task[Embedding]":
+    def join(self, key: str, job: Job, *, photo: bool = False) -> "asyncio.Task[Embedded]":
         return asyncio.create_task(
             self.flights.embedding(source(key), job, self.work, photo=photo), name=key
         )
@@ -69,14 +69,14 @@ class Downloads:
         self.go = asyncio.Event()
         self.held: list[SharedPicture] = []
 
-    async def _work(self, picture: SharedPicture) -> Embedding:
+    async def _work(self, picture: SharedPicture) -> Embedded:
         async with self.turns.downloads.hold(picture):
             picture.begun = True
             self.held.append(picture)
             await self.go.wait()
         return VECTOR
 
-    def join(self, key: str, job: Job, host: str = "host") -> "asyncio.Task[Embedding]":
+    def join(self, key: str, job: Job, host: str = "host") -> "asyncio.Task[Embedded]":
         return asyncio.create_task(self.flights.embedding(source(key, host), job, self._work))
 
 

@@ -14,7 +14,14 @@ from tests.photos import PHOTOS
 
 spaces = st.text(" \n\r\t", max_size=3)
 prefixes = st.sampled_from(
-    ["", "data:image/jpeg;base64,", "data:;base64,", "DATA:image/png;charset=x;BASE64,"]
+    [
+        "",
+        "data:image/jpeg;base64,",
+        "data:;base64,",
+        "DATA:image/png;charset=x;BASE64,",
+        "base64,",
+        "image/jpeg;base64,",
+    ]
 )
 
 
@@ -91,6 +98,9 @@ def test_of_a_short_text_the_length_tells_what_spaces_were(lost: int) -> None:
         ("example:cat", "query_image_url"),
         ("/storage/emulated/0/DCIM/Camera/a b.jpg", "path of a file"),
         ("C:\\Pictures\\a.png", "path of a file"),
+        ("C:/Pictures/a.png", "path of a file"),
+        ("\\\\server\\a.png", "path of a file"),
+        ("IMG_0001.HEIC", "path of a file"),
         ("undefined", "JavaScript's 'undefined'"),
         ("null", "JavaScript's 'null'"),
         ("[object Object]", r"JavaScript's '\[object Object\]'"),

@@ -126,7 +126,7 @@ def test_a_photo_may_have_as_many_bytes_as_before_and_so_may_each_of_several(
         ({"query_images_base64": []}, "at least 1 item"),
         ({"query_images_base64": ["A"] * 5}, "at most 4 items"),
         ({"query_images_base64": "A"}, "valid list"),
-        ({"query_images_base64": [None]}, "valid string"),
+        ({"query_images_base64": [None]}, "it is null"),
         ({"photos": ["A"]}, "photos: did you mean query_images_base64?"),
         ({"queryImagesBase64": ["A"]}, "queryImagesBase64: did you mean query_images_base64?"),
         ({"query_image_url": "example:cat", "minScore": 0}, "did you mean min_score?"),

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import signal
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ import numpy as np
 import pytest
 import redis
 
+from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import (
     HEADER,
     LEFT_ALONE_S,
@@ -65,7 +68,17 @@ def server() -> Iterator[Redis]:
 
 def entry(number: int, made_s: float | None = None) -> Entry:
     vector = np.random.default_rng(number).normal(size=DIM).astype(np.float32)
-    return Entry(vector / np.linalg.norm(vector), time.time() if made_s is None else made_s)
+    embedded = Embedded(vector / np.linalg.norm(vector), bytes([number]) * FINGERPRINT_BYTES)
+    return Entry(embedded, time.time() if made_s is None else made_s)
+
+
+def value(vector: bytes, made_s: float | None = None, magic: bytes = MAGIC) -> bytes:
+    """As an entry is stored."""
+    made_s = time.time() if made_s is None else made_s
+    return HEADER.pack(magic, made_s, bytes(FINGERPRINT_BYTES)) + vector
+
+
+VECTOR = entry(1).embedded.embedding
 
 
 def shared(server: Redis, **more: float) -> SharedCache:
@@ -98,7 +111,8 @@ def test_fifty_keys_come_back_as_they_went_in_one_read(server: Redis) -> None:
         assert calls(server) - before == 1
         assert set(found) == set(entries)
         for key, one in found.items():
-            assert (one.embedding == entries[key].embedding).all()
+            assert (one.embedded.embedding == entries[key].embedded.embedding).all()
+            assert one.embedded.fingerprint == entries[key].embedded.fingerprint
             assert one.made_s == entries[key].made_s
 
     run(server, scenario)
@@ -112,24 +126,25 @@ def reads(server: Redis) -> int:
 
 
 @pytest.mark.parametrize(
-    "value",
+    "stored",
     [
         b"",
         b"\x80\x04N.",  # a pickle
-        HEADER.pack(MAGIC, time.time()) + np.zeros(DIM, "<f4").tobytes(),
-        HEADER.pack(MAGIC, time.time()) + np.full(DIM, np.nan, "<f4").tobytes(),
-        HEADER.pack(MAGIC, time.time()) + np.full(DIM, np.inf, "<f4").tobytes(),
-        HEADER.pack(MAGIC, time.time()) + np.full(DIM, 1e30, "<f4").tobytes(),
-        HEADER.pack(MAGIC, time.time()) + entry(1).embedding[:-1].tobytes(),
-        HEADER.pack(MAGIC, time.time()) + entry(1).embedding.astype("<f8").tobytes(),
-        HEADER.pack(b"CRe0", time.time()) + entry(1).embedding.tobytes(),
-        HEADER.pack(MAGIC, time.time() - 3600) + entry(1).embedding.tobytes(),
-        HEADER.pack(MAGIC, time.time() + 3600) + entry(1).embedding.tobytes(),
-        HEADER.pack(MAGIC, float("nan")) + entry(1).embedding.tobytes(),
+        value(np.zeros(DIM, "<f4").tobytes()),
+        value(np.full(DIM, np.nan, "<f4").tobytes()),
+        value(np.full(DIM, np.inf, "<f4").tobytes()),
+        value(np.full(DIM, 1e30, "<f4").tobytes()),
+        value(VECTOR[:-1].tobytes()),
+        value(VECTOR.astype("<f8").tobytes()),
+        value(VECTOR.tobytes(), magic=b"CRe1"),
+        struct.pack("<4sd", b"CRe1", time.time()) + VECTOR.tobytes(),  # of before fingerprints
+        value(VECTOR.tobytes(), time.time() - 3600),
+        value(VECTOR.tobytes(), time.time() + 3600),
+        value(VECTOR.tobytes(), float("nan")),
     ],
 )
-def test_what_is_not_a_fresh_unit_vector_is_not_taken(server: Redis, value: bytes) -> None:
-    server.client.set(PREFIX + "bad", value)
+def test_what_is_not_a_fresh_unit_vector_is_not_taken(server: Redis, stored: bytes) -> None:
+    server.client.set(PREFIX + "bad", stored)
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"good": entry(1)})

@@ -140,7 +140,7 @@ def test_what_cannot_be_kept_is_refused_with_words(taking: Taking) -> None:
     for wrong, status, says in (
         ({"request_id": "made-up"}, 404, "request_id: no ranking of the last hour"),
         ({"auction_id": "gone"}, 404, "auction_id: this ranking has no listing"),
-        ({"same": None}, 400, "same: Field required"),
+        ({"same": None}, 400, "same: Input should be a valid boolean"),
         ({"same": "perhaps"}, 400, "same: Input should be a valid boolean"),
         ({"request_id": None, "requestId": "x"}, 400, "requestId: did you mean request_id?"),
         ({"same": None, "verdict": True}, 400, "verdict: did you mean same?"),

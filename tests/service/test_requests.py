@@ -157,6 +157,9 @@ def test_numbers_may_be_text_and_null_is_the_default(service: Service, path: str
         ({"image": QUERY}, "query_image_base64"),
         ({"photo": QUERY, "query_image_base64": None}, "query_image_base64"),
         ({"queryImageUrl": "example:cat"}, "query_image_url"),
+        ({"image_b64": QUERY}, "query_image_base64"),
+        ({"qeury_image_base64": QUERY}, "query_image_base64"),
+        ({"photo_uri": "example:cat"}, "query_image_url"),
         ({"query_image_url": "example:cat", "topK": 5}, "top_k"),
         ({"query_image_url": "example:cat", "maxConcurrency": 5}, "max_concurrency"),
     ],
@@ -175,6 +178,18 @@ def test_a_name_that_is_nearly_right_is_told(
         ({"listings": [GOOD]}, "listings: did you mean candidates?"),
         ({"image_urls": ["example:cat"]}, "image_urls: did you mean candidates?"),
         ({"images": ["example:cat"]}, "images: did you mean candidates?"),
+        ({"canidates": [GOOD]}, "canidates: did you mean candidates?"),
+        ({"candidates": None}, "candidates: it is null: send a list"),
+        ({"candidates": json.dumps([GOOD])}, "candidates: it is text: send a list"),
+        ({"candidates": GOOD}, "candidates: it is an object: send a list"),
+        (
+            {"candidates": [{"auctoin_id": "A", "image_url": "example:cat"}]},
+            "candidates[0]: auctoin_id: did you mean auction_id?",
+        ),
+        (
+            {"candidates": [{"auction_id": "A", "imgUrl": "example:cat"}]},
+            "candidates: imgUrl: did you mean image_url?",
+        ),
         (
             {"candidates": [GOOD, {"auctionId": "A", "image_url": "example:cat"}]},
             "candidates[1]: auctionId: did you mean auction_id?",
@@ -296,6 +311,35 @@ def test_what_is_sent_instead_of_the_photo_is_named(
     said = error(service.client.post("/rank", json=body(query_image_base64=photo)))
     assert said.startswith("query_image_base64: ")
     assert says in said
+
+
+@pytest.mark.parametrize(
+    ("sent", "says"),
+    [
+        ({"uri": "file:///a.jpg", "width": 9}, "it is an object: read the file"),
+        ({"uri": "file:///a.jpg", "base64": QUERY}, "send the text of its base64 alone"),
+        ({}, "a File or Blob: read the file"),
+        ([QUERY], "it is a list: read the file"),
+        ([255, 216, 255], "it is a list: read the file"),
+        (5, "it is a number: read the file"),
+        (True, "it is true: read the file"),
+    ],
+)
+def test_a_photo_that_is_no_text_is_told_what_it_is(service: Service, sent: Any, says: str) -> None:
+    said = error(service.client.post("/rank", json=body(query_image_base64=sent)))
+    assert said.startswith("query_image_base64: ")
+    assert says in said
+
+
+def test_a_photo_that_is_null_is_told_so(service: Service) -> None:
+    request = body(query_image_base64=None) | {"query_image_url": None}
+    said = error(service.client.post("/rank", json=request))
+    assert said == "body: query_image_base64 is null: there was no photo (yet) when this was sent"
+    data = f"data:image/jpeg;base64,{QUERY}"
+    said = error(service.client.post("/rank", json=body(query_image_url=data)))
+    assert said == "query_image_url: this is the photo itself: send it as query_image_base64"
+    said = error(service.client.post("/rank", json=body(query_image_url={"uri": "example:cat"})))
+    assert said == "query_image_url: it is an object: send the URL of the photo as text"
 
 
 @pytest.mark.parametrize("changed", [QUERY.replace("+", " "), QUERY.replace("+", "%2B")])

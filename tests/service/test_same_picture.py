@@ -2,8 +2,10 @@
 
 import json
 
+from PIL import ImageOps
+
 from tests.image_server import ImageServer
-from tests.photos import PHOTOS
+from tests.photos import PHOTOS, encode, picture
 from tests.running import Service
 
 CAT = "example:cat"
@@ -56,3 +58,18 @@ def test_a_stream_tells_each_listing_and_answers_groups(
         lines[-1]["answer"]["results"]
         == service.client.post("/rank", json=request).json()["results"]
     )
+
+
+def test_a_smaller_copy_is_of_the_group_from_memory_too_and_a_mirror_image_is_not(
+    service: Service, images: ImageServer
+) -> None:
+    coffee = picture("coffee")
+    half = coffee.resize((coffee.width // 2, coffee.height // 2))
+    files = [PHOTOS["coffee"], encode(half, quality=70), encode(ImageOps.mirror(coffee))]
+    urls = [images.put(f"/copies/{n}", file) for n, file in enumerate(files)]
+    for known in (0, 3):
+        answer = service.ranked(query=PHOTOS["cat"], candidates=urls)
+        assert answer["meta"]["cached"] == known
+        assert answer["meta"]["duplicates"] == 1
+        groups = {result["auction_id"]: result.get("group") for result in answer["results"]}
+        assert groups == {"0": 1, "1": 1, "2": None}

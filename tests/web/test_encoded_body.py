@@ -16,6 +16,7 @@ from clip_ranker.errors import (
     RequestError,
     UnsupportedMediaTypeError,
 )
+from clip_ranker.unfolding import STEP_BYTES
 from clip_ranker.web.encoded_body import to_json_text
 
 LIMIT = 1000
@@ -84,6 +85,12 @@ def test_what_is_refused_says_what_it_is(
 
 def test_as_much_as_the_limit_comes_out() -> None:
     assert to_json_text(gzip.compress(b"x" * LIMIT), "gzip", LIMIT) == b"x" * LIMIT
+
+
+@pytest.mark.parametrize("behind", range(30))
+def test_what_ends_just_behind_a_step_is_whole(behind: int) -> None:
+    text = b"x" * (STEP_BYTES + behind)
+    assert to_json_text(raw_deflate(text), "deflate", 10**6) == text
 
 
 @pytest.mark.parametrize("layers", [1, 2])
