@@ -16,6 +16,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -68,7 +69,8 @@ def fitted(vectors: NDArray[np.float32], strength: float, rank: int = RANK) -> W
     t = strength * eigenvalues.sum() / vectors.shape[-1]
     shrunk = np.sqrt(1 - np.sqrt(t / (eigenvalues + t)))
     mean = vectors.mean(axis=(0, 1), dtype=np.float64)
-    return Whitening(np.float32(mean), np.float32((directions.T * shrunk)[:, :rank]))
+    basis = (directions.T * shrunk)[:, :rank]
+    return Whitening(mean.astype(np.float32), basis.astype(np.float32))
 
 
 def shipped() -> Whitening:
@@ -80,7 +82,7 @@ def shipped() -> Whitening:
     if hashlib.sha256(FILE.read_bytes()).hexdigest() != SHA256:
         raise ValueError(f"{FILE.name} is not the file that belongs here")
     with np.load(FILE) as arrays:
-        return Whitening(arrays["mean"], np.float32(arrays["basis"]))
+        return Whitening(arrays["mean"], arrays["basis"].astype(np.float32))
 
 
 class Starter(nn.Module):
@@ -96,13 +98,14 @@ class Starter(nn.Module):
 
     def __init__(
         self,
-        net: nn.Module,
+        net: Any,
         whitening: Whitening | None,
         parts: Sequence[float] = PARTS,
         power: float = POWER,
     ) -> None:
         super().__init__()
-        self.net, self.parts, self.power = net, tuple(parts), power
+        self.net: Any = net
+        self.parts, self.power = tuple(parts), power
         self.whitened = whitening is not None
         if whitening is not None:
             self.mean = nn.Parameter(torch.from_numpy(whitening.mean))
@@ -131,7 +134,7 @@ class Starter(nn.Module):
 
     def unit(self, view: Tensor) -> Tensor:
         """One view's vector, of unit length."""
-        places = self.net.extract_features(view)
+        places: Tensor = self.net.extract_features(view)
         if self.power == 1:
             pooled = places.mean((2, 3))
         else:
