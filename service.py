@@ -131,7 +131,7 @@ class ClipRanker:
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from error
         except BentoMLException as error:
-            raise EmbedFailedError("the model failed on this batch") from error
+            raise EmbedFailedError("batch") from error
 
     async def _pid(self) -> int:
         try:

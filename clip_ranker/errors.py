@@ -1,7 +1,13 @@
 """One tree for everything that can go wrong with a picture or a request."""
 
+import json
 from collections.abc import Sequence
-from typing import ClassVar
+from pathlib import Path
+from typing import Any, ClassVar
+
+MESSAGES_FILE = Path(__file__).with_name("messages.json")
+"""By reason and detail code, each sentence in every language that pages and clients speak."""
+MESSAGES: dict[str, Any] = json.loads(MESSAGES_FILE.read_text(encoding="utf-8"))
 
 
 class ClipRankerError(Exception):
@@ -9,9 +15,29 @@ class ClipRankerError(Exception):
 
 
 class CandidateError(ClipRankerError):
-    """One picture could not be ranked; the others go on. The text becomes ``detail``."""
+    """One picture could not be ranked; the others go on.
+
+    Args:
+        code: of what happened, from ``messages.json``; its English sentence is the text.
+        params: what stands in the sentence's ``{}``.
+    """
 
     reason: ClassVar[str]
+
+    def __init__(self, code: str, **params: str | float) -> None:
+        shown = {k: f"{v:g}" if isinstance(v, float) else v for k, v in params.items()}
+        super().__init__(MESSAGES[self.reason]["details"][code]["en"].format_map(shown))
+        self.code = code
+        self.params = params
+
+    def told(self) -> dict[str, Any]:
+        """Why, as answers have it: for programs, for people, and for people in their language."""
+        return {
+            "reason": self.reason,
+            "detail": str(self),
+            "detail_code": self.code,
+            "detail_params": self.params,
+        }
 
 
 class DownloadFailedError(CandidateError):
@@ -67,7 +93,7 @@ class RequestError(ClipRankerError):
     status: ClassVar[int]
     retry_after_s: int | None = None
 
-    def __init__(self, error: str, detail: Sequence[dict[str, str]] = ()) -> None:
+    def __init__(self, error: str, detail: Sequence[dict[str, Any]] = ()) -> None:
         super().__init__(error)
         self.detail = list(detail)
 

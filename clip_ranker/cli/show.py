@@ -1,14 +1,72 @@
 """The answer on a terminal, and what makes text from elsewhere harmless there."""
 
+import csv
+import io
 import json
+import re
 import unicodedata
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from clip_ranker.rank.listing import Candidate
-from clip_ranker.rank.schema import RankResponse
+from clip_ranker.rank.schema import Failure, RankResponse, Result
+
+FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+"""How a cell begins that a spreadsheet would run; in Japan also with the wide characters."""
+
+
+class Ranked(NamedTuple):
+    """A photo as it was named, and the answer for it, in which positions stand for ids."""
+
+    photo: str
+    answer: RankResponse
+
+    @staticmethod
+    def as_json(ranked: "Sequence[Ranked]") -> str:
+        """A list of answers, each with its photo."""
+        answers = [
+            {"photo": photo.encode(errors="replace").decode()}
+            | answer.model_dump(mode="json", exclude_none=True)
+            for photo, answer in ranked
+        ]
+        return json.dumps(answers, ensure_ascii=False, indent=2)
+
+
+def spreadsheet(ranked: Sequence[Ranked], listings: list[Candidate]) -> str:
+    """All answers as one table of CSV (RFC 4180), in which no text is a formula."""
+    file = io.StringIO(newline="")
+    columns = (
+        "photo",
+        "rank",
+        "score",
+        "match",
+        "probability",
+        "auction_id",
+        "title",
+        "image_url",
+        "reason",
+        "detail",
+    )
+    rows = csv.DictWriter(file, columns, restval="", extrasaction="ignore")
+    rows.writeheader()
+    for photo, answer in ranked:
+        for entry in chain[Result | Failure](answer.results, answer.failed):
+            listing = listings[int(entry.auction_id)].model_dump()
+            cells = {"photo": photo} | entry.model_dump() | listing
+            rows.writerow({name: _cell(value) for name, value in cells.items()})
+    return file.getvalue()
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, float) or value is None:
+        return value
+    text = plain(str(value))
+    return f"'{text}" if FORMULA.match(text) and not isinstance(value, int) else text
 
 
 def table(answer: RankResponse, listings: list[Candidate], console: Console) -> None:
@@ -22,6 +80,9 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
     grouped = any(result.group for result in answer.results)
     if grouped:
         ranks.add_column("group", justify="right")
+    matched = any(result.match for result in answer.results)
+    if matched:
+        ranks.add_column("match")
     ranks.add_column("listing", overflow="fold")
     titled = any(listing.title for listing in listings)
     if titled:
@@ -30,6 +91,8 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
         listing = listings[int(result.auction_id)]
         texts = [Text(plain(str(listing.auction_id))), Text(plain(listing.title or ""))]
         group = [str(result.group or "")] if grouped else []
+        if matched:
+            group.append(str(result.match or ""))
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *group, *texts[: 1 + titled])
     if answer.results:
         console.print(ranks)

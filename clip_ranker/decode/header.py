@@ -49,7 +49,7 @@ class Stream(io.BytesIO):
     def read(self, size: int | None = -1, /) -> bytes:
         self._reads += 1
         if self._reads > self.most_reads:
-            raise NotAnImageError("a file of so many parts is made to keep us busy")
+            raise NotAnImageError("file_parts")
         return super().read(size)
 
 
@@ -71,7 +71,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Opened:
         TooLargeError: the header claims more than ``max_pixels``, or a side too long.
     """
     if not data:
-        raise NotAnImageError("the file is empty")
+        raise NotAnImageError("file_empty")
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         _check(_webp_size(data), max_pixels)  # opening it takes 8 bytes a pixel already
         data = _with_transparency(data)
@@ -84,7 +84,7 @@ def read_header(data: bytes, *, max_pixels: int) -> Opened:
     _check(image.size, max_pixels)
     # Pillow calls some JPEG files MPO.
     if data.startswith(JPEG_START) and len(SCAN.findall(data)) > MAX_SCANS:
-        raise NotAnImageError("a file of so many scans is made to keep us busy")
+        raise NotAnImageError("file_scans")
     return Opened(image, data, _profile(image, data), image.size)
 
 
@@ -98,9 +98,7 @@ def open_file(stream: Stream, max_pixels: int) -> Image.Image:
         data = stream.getvalue()
         for size in _boxed_sizes(data):  # libavif and libheif have limits of their own
             _check(size, max_pixels)
-        raise NotAnImageError(
-            f"not a JPEG, PNG, WebP, HEIC, AVIF, GIF or BMP picture: this is {kinds.name(data)}"
-        ) from error
+        raise kinds.explain(data) from error
     if image.format == "BMP":  # read one by one where it is packed
         stream.most_reads = MAX_READS + READS_PER_PIXEL * min(image.width * image.height, 1_000_000)
     return image
@@ -109,9 +107,9 @@ def open_file(stream: Stream, max_pixels: int) -> Image.Image:
 def _check(size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
     if width * height > max_pixels:
-        raise TooLargeError(f"{width}x{height} pixels, the limit is {max_pixels} in all")
+        raise TooLargeError("pixels", width=width, height=height, most=max_pixels)
     if max(size) > MAX_SIDE_PX:
-        raise TooLargeError(f"{width}x{height} pixels, the limit is {MAX_SIDE_PX} a side")
+        raise TooLargeError("side", width=width, height=height, most=MAX_SIDE_PX)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

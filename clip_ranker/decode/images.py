@@ -105,9 +105,9 @@ def _decoded(opened: Opened) -> Image.Image:
     except (MemoryError, NotAnImageError):
         raise
     except Exception as error:  # Pillow's decoders raise most of what Python has
-        raise NotAnImageError(f"the {kind} file is damaged or cut short") from error
+        raise NotAnImageError("file_damaged", format=str(kind)) from error
     if missing > cut_short.MOST_MISSING:
-        raise NotAnImageError(f"of the {kind} file's picture more than a tenth is missing")
+        raise NotAnImageError("file_incomplete", format=str(kind))
     return image
 
 

@@ -1,13 +1,13 @@
 """What a file is by its first bytes, for people whose picture is none."""
 
 from clip_ranker import markup
+from clip_ranker.errors import NotAnImageError
 
 KINDS = {
     "TIFF": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
     "JPEG 2000": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
     "JPEG XL": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
     "JPEG XR": (b"II\xbc\1",),
-    "a camera's raw file": (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"),
     "PDF": (b"%PDF",),
     "PostScript": (b"%!PS", b"\xc5\xd0\xd3\xc6"),
     "Photoshop": (b"8BPS",),
@@ -16,11 +16,15 @@ KINDS = {
     "ICNS": (b"icns",),
     "WebM": (b"\x1a\x45\xdf\xa3",),
     "MPEG": (b"\0\0\1\xba", b"\0\0\1\xb3"),
-    "a zip file": (b"PK\3\4",),
-    "a gzip file": (b"\x1f\x8b",),
-    "rich text": (b"{\\rtf",),
 }
 """What else comes under the name of a picture."""
+ARCHIVES = {
+    "zip": (b"PK\3\4",),
+    "gzip": (b"\x1f\x8b",),
+}
+RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+"""Of cameras."""
+RICH_TEXT = b"{\\rtf"
 PICTURE_BRANDS = (b"avi", b"mif", b"msf", b"hei", b"hev")
 FILM_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b"uuid")
 READ = {
@@ -28,6 +32,7 @@ READ = {
     "PNG": (b"\x89PNG",),
     "GIF": (b"GIF8",),
     "BMP": (b"BM",),
+    "WebP": (b"RIFF",),
 }
 TGA_KINDS, TGA_DEPTHS = (1, 2, 3, 9, 10, 11), (8, 15, 16, 24, 32)
 TGA_HEADER_BYTES = 18
@@ -35,33 +40,36 @@ TEXT_BYTES = 1000
 CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\f\x1b"})
 
 
-def name(data: bytes) -> str:
-    """Of the format, as a sentence goes on after "this is"."""
-    for kind, starts in KINDS.items():
-        if data.startswith(starts):
-            return kind
+def explain(data: bytes) -> NotAnImageError:
+    """The error that names the format."""
+    for code, kinds in (("format", KINDS), ("format_archive", ARCHIVES)):
+        for kind, starts in kinds.items():
+            if data.startswith(starts):
+                return NotAnImageError(code, format=kind)
     if data[4:8] == b"ftyp" and data[8:11] in PICTURE_BRANDS:
-        return "HEIC or AVIF, but damaged"
-    if data[4:12] == b"ftypcrx ":
-        return "a camera's raw file"
+        return NotAnImageError("format_heif_damaged")
+    if data.startswith(RAW) or data[4:12] == b"ftypcrx ":
+        return NotAnImageError("format_raw")
     if data[4:8] in FILM_BOXES:
-        return "MP4, or another film"
+        return NotAnImageError("format_film")
     if element := markup.first_element(data):
         if element in markup.PAGE_ELEMENTS:
-            return "a web page"
-        return "SVG" if element == b"svg" else "XML"
+            return NotAnImageError("format_page")
+        return NotAnImageError("format", format="SVG" if element == b"svg" else "XML")
     if b"%PDF-" in data[:1024]:
-        return "PDF"
-    if data.startswith(b"RIFF"):
-        return "WebP, but damaged" if data[8:12] == b"WEBP" else "AVI, or a sound"
+        return NotAnImageError("format", format="PDF")
+    if data.startswith(b"RIFF") and data[8:12] != b"WEBP":
+        return NotAnImageError("format_sound")
     for kind, starts in READ.items():
         if data.startswith(starts):
-            return f"{kind}, but damaged"
+            return NotAnImageError("format_damaged", format=kind)
     if data.startswith((b"\0\0\1\0", b"\0\0\2\0")) and any(data[4:6]):  # how many it holds
-        return "ICO"
+        return NotAnImageError("format", format="ICO")
     if _is_tga(data):
-        return "TGA"
-    return "text" if _is_text(data) else "something else, or damaged"
+        return NotAnImageError("format", format="TGA")
+    if data.startswith(RICH_TEXT):
+        return NotAnImageError("format_rich_text")
+    return NotAnImageError("format_text" if _is_text(data) else "format_unknown")
 
 
 def _is_tga(data: bytes) -> bool:

@@ -70,7 +70,7 @@ def reduce(data: bytes) -> Png:
         elif chunk.kind == b"fdAT" and len(controls) == 1:
             moving.append(chunk.body[4:])
     if not head or head[0][4:8] != b"IHDR" or len(head[0]) != 25:
-        raise NotAnImageError("the PNG file is damaged or cut short")
+        raise NotAnImageError("file_damaged", format="PNG")
     header = head[0]
     canvas = int.from_bytes(header[8:12]), int.from_bytes(header[12:16])
     place = (0, 0)
@@ -78,7 +78,7 @@ def reduce(data: bytes) -> Png:
         width, height, left, top = FRAME.unpack_from(controls[0])
         place = left, top
         if left + width > canvas[0] or top + height > canvas[1]:
-            raise NotAnImageError("the PNG file has a frame that is larger than it is")
+            raise NotAnImageError("file_frame")
         header = _pack(b"IHDR", controls[0][4:12] + header[16:21])
         still = moving
     parts = (SIGNATURE, header, *head[1:], _pack(b"IDAT", *still), _pack(b"IEND"))
@@ -94,7 +94,7 @@ def _chunks(data: bytes) -> Iterator[_Chunk]:
             return
         at = start + int.from_bytes(view[at : at + 4]) + 4
         yield _Chunk(kind, view[start : at - 4], view[start - 8 : at])
-    raise NotAnImageError("a file of so many parts is made to keep us busy")
+    raise NotAnImageError("file_parts")
 
 
 def _pack(kind: bytes, *bodies: bytes | memoryview) -> bytes:

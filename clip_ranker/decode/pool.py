@@ -6,6 +6,7 @@ way when a process dies. See bench/WAYS.md.
 """
 
 import asyncio
+import json
 import logging
 import os
 import signal
@@ -21,7 +22,7 @@ import numpy as np
 
 from clip_ranker.decode import worker
 from clip_ranker.decode.worker import Request
-from clip_ranker.errors import EmbedFailedError, NotAnImageError, TooLargeError
+from clip_ranker.errors import EmbedFailedError, NotAnImageError
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
@@ -80,10 +81,10 @@ class Decoder:
         answer = await _run(self._large if large else self._threads, self._ask, request)
         if answer.startswith(worker.LARGE):
             return None
-        if answer.startswith(worker.NOT_AN_IMAGE):
-            raise NotAnImageError(answer[1:].decode())
-        if answer.startswith(worker.TOO_LARGE):
-            raise TooLargeError(answer[1:].decode())
+        for start, kind in worker.FAILURES.items():
+            if answer.startswith(start):
+                code, params = json.loads(answer[1:])
+                raise kind(code, **params)
         shape = (self._preprocess.height, self._preprocess.width, 3)
         return np.frombuffer(answer, np.uint8, offset=1).reshape(shape)
 
@@ -112,7 +113,7 @@ async def _run(
         return await asyncio.get_running_loop().run_in_executor(threads, ask, request)
     except (OSError, RuntimeError) as error:
         logger.error("decoding: no process or no thread, %s", error)
-        raise EmbedFailedError("no process decodes it at the moment, try again") from error
+        raise EmbedFailedError("no_decoder") from error
 
 
 class _Worker:
@@ -152,8 +153,8 @@ class _Worker:
             if not self._ready:
                 raise RuntimeError(f"a process for decoding ended with {code} at once") from error
             if code in OUT_OF_TIME:
-                raise NotAnImageError("decoding it takes too long for its size") from error
-            raise NotAnImageError("decoding it broke the decoder") from error
+                raise NotAnImageError("decoder_slow") from error
+            raise NotAnImageError("decoder_broke") from error
 
     def _receive(self) -> bytes:
         """What it says; it has limits of its own, unless it is stopped or still starting."""

@@ -4,6 +4,7 @@ It may die of any picture: ``pool.py`` starts another one. Standard input is a s
 ends when that is closed, so with the one that started it. Imports as little as possible.
 """
 
+import json
 import resource
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import NamedTuple
 from clip_ranker.decode import images
 from clip_ranker.decode.geometry import fit, to_pixels
 from clip_ranker.decode.header import read_header
-from clip_ranker.errors import NotAnImageError, TooLargeError
+from clip_ranker.errors import CandidateError, NotAnImageError, TooLargeError
 from clip_ranker.models.preprocess import Preprocess
 
 BASE_BYTES = 80_000_000
@@ -32,7 +33,11 @@ PATIENCE = 20
 """Times the processor time that may pass on the clock: the processor has other work too."""
 
 PIXELS, LARGE, NOT_AN_IMAGE, TOO_LARGE = b"P", b"L", b"N", b"T"
-"""How an answer begins. Behind it are the pixels, nothing, or a sentence."""
+"""How an answer begins. Behind it are the pixels, nothing, or the code of what failed."""
+FAILURES: dict[bytes, type[CandidateError]] = {
+    NOT_AN_IMAGE: NotAnImageError,
+    TOO_LARGE: TooLargeError,
+}
 
 
 class Request(NamedTuple):
@@ -69,14 +74,14 @@ def _answer(request: Request) -> bytes:
         fitted = fit(image, request.image_resize_px)
         return PIXELS + to_pixels(fitted, request.preprocess, to_srgb).tobytes()
     except NotAnImageError as error:
-        return NOT_AN_IMAGE + str(error).encode()
+        return _failure(error)
     except TooLargeError as error:
-        return TOO_LARGE + str(error).encode() if request.large else _large(request)
+        return _failure(error) if request.large else _large(request)
     except MemoryError:
-        return TOO_LARGE + b"decoding it takes more memory than its size allows"
+        return _failure(TooLargeError("memory"))
     except Exception:  # noqa: BLE001 of parsers on hostile bytes: ending would cost a start
         traceback.print_exc()  # goes to the service's standard error
-        return NOT_AN_IMAGE + b"decoding it broke the decoder"
+        return _failure(NotAnImageError("decoder_broke"))
 
 
 def _large(request: Request) -> bytes:
@@ -84,10 +89,15 @@ def _large(request: Request) -> bytes:
     try:
         read_header(request.data, max_pixels=request.max_pixels)
     except TooLargeError as error:
-        return TOO_LARGE + str(error).encode()
+        return _failure(error)
     except (NotAnImageError, MemoryError):  # some cannot be opened with a small one's memory
         pass
     return LARGE
+
+
+def _failure(error: NotAnImageError | TooLargeError) -> bytes:
+    start = NOT_AN_IMAGE if isinstance(error, NotAnImageError) else TOO_LARGE
+    return start + json.dumps([error.code, error.params]).encode()
 
 
 def _limit_memory(most_bytes: int) -> None:

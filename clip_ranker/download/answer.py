@@ -59,7 +59,7 @@ async def read(
     """
     status, whole_bytes = response.status_code, _whole_bytes(response)
     if status != httpx.codes.OK and whole_bytes is None:
-        failure = DownloadFailedError(await web_page.explain(f"HTTP {status}", response))
+        failure = await web_page.explain(response)
         if status in RETRIED_AT_ONCE:
             raise WorthRetryingError(failure)
         if status in RETRIED_LATER:
@@ -68,14 +68,14 @@ async def read(
     unfolding = Unfolding() if is_compressed(response.headers.get("content-encoding", "")) else None
     announced = response.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > limit_bytes:
-        raise TooLargeError(f"more than {limit_bytes} bytes")
+        raise TooLargeError("bytes", most=limit_bytes)
     body, received, chunks, is_big = bytearray(), 0, 0, False
 
     async def take(piece: bytes) -> None:
         nonlocal is_big
         body.extend(piece)
         if len(body) > limit_bytes:
-            raise TooLargeError(f"more than {limit_bytes} bytes, unfolded")
+            raise TooLargeError("bytes_unfolded", most=limit_bytes)
         if len(body) > BIG_BODY_BYTES and not is_big:
             is_big = True
             await grow()
@@ -84,9 +84,9 @@ async def read(
         received += len(chunk)
         chunks += 1
         if chunks > FREE_CHUNKS and received < chunks * FEWEST_BYTES_A_CHUNK:
-            raise DownloadFailedError("the answer comes in crumbs")
+            raise DownloadFailedError("answer_in_crumbs")
         if received > limit_bytes:
-            raise TooLargeError(f"more than {limit_bytes} bytes")
+            raise TooLargeError("bytes", most=limit_bytes)
         if unfolding is None:
             await take(chunk)
         else:
@@ -94,12 +94,13 @@ async def read(
                 await take(piece)
                 await anyio.lowlevel.checkpoint()  # others have their turn
     if received and not body:
-        raise DownloadFailedError("the answer is compressed and broken")
+        raise DownloadFailedError("compressed_broken")
     if whole_bytes not in (None, received):
-        raise DownloadFailedError(f"HTTP {status} with a part of the picture")
+        raise DownloadFailedError("http_partial", status=status)
     if web_page.is_page(body):
-        title = web_page.quoted_title(body, response.headers.get("content-type", ""))
-        raise NotAnImageError(f"not a picture: this is a web page{title}")
+        if title := web_page.title(body, response.headers.get("content-type", "")):
+            raise NotAnImageError("web_page_titled", title=title)
+        raise NotAnImageError("web_page")
     return bytes(body)
 
 
@@ -112,7 +113,7 @@ def location(response: httpx.Response) -> str:
     for name, value in response.headers.raw:
         if name.lower() == b"location" and value:
             return _NOT_ASCII.sub(lambda byte: b"%%%02X" % byte[0][0], value).decode("ascii")
-    raise DownloadFailedError(f"HTTP {response.status_code} without a Location")
+    raise DownloadFailedError("redirect_without_location", status=response.status_code)
 
 
 def _whole_bytes(response: httpx.Response) -> int | None:

@@ -23,11 +23,9 @@ def is_compressed(content_encoding: str) -> bool:
     names = [name.strip().lower() for name in content_encoding.split(",")]
     compressed = [name for name in names if name in UNFOLDED | NOT_READ]
     if len(compressed) > 1:
-        raise DownloadFailedError("the answer is compressed more than once")
+        raise DownloadFailedError("compressed_twice")
     if compressed and compressed[0] in NOT_READ:
-        raise DownloadFailedError(
-            f"the answer is compressed ({compressed[0]}) although that was not asked for"
-        )
+        raise DownloadFailedError("compressed_unasked", encoding=compressed[0])
     return bool(compressed)
 
 
@@ -42,4 +40,4 @@ def unfolded(stream: Unfolding, data: bytes) -> Iterator[bytes]:
     try:
         yield from stream.unfold(data)
     except zlib.error as error:
-        raise DownloadFailedError("the answer is compressed and broken") from error
+        raise DownloadFailedError("compressed_broken") from error

@@ -136,10 +136,10 @@ class Fetcher:
         except TimeoutError as error:
             for asker in askers():
                 asker.silent(host_of(url))
-            failure = TimedOutError(f"no complete answer within {limit_s:g} s")
+            failure = TimedOutError("no_answer_in_time", seconds=limit_s)
             raise WorthRetryingError(failure) from error
         except httpx.TransportError as error:
-            raise WorthRetryingError(DownloadFailedError(_explain(error))) from error
+            raise WorthRetryingError(_explain(error)) from error
         except (DownloadFailedError, NotAnImageError, TooLargeError, WorthRetryingError):
             for asker in askers():
                 asker.heard(host_of(url))
@@ -157,25 +157,27 @@ class Fetcher:
                     return await answer.read(response, self._settings.max_download_bytes, grow)
             target = self._policy.check(answer.location(response), base=url)
             if url.scheme == "https" and target.scheme == "http":
-                raise UrlBlockedError("redirected from https to http")
+                raise UrlBlockedError("redirect_to_http")
             if target in seen:
-                raise DownloadFailedError(f"redirects in a loop{_at(target)}")
+                raise _redirects("redirect_loop", target)
             seen.append(target)
             url = target
         most = self._settings.max_redirects
-        raise DownloadFailedError(f"more than {most} redirects, the last one{_at(url)}")
+        raise _redirects("too_many_redirects", url, most=most)
 
 
-def _at(url: httpx.URL) -> str:
-    """The host for a sentence, unless it is an address: none may be told."""
+def _redirects(code: str, url: httpx.URL, **params: int) -> DownloadFailedError:
+    """The error, with the host unless it is an address: none may be told."""
     host = host_of(url)
-    return "" if is_address(host) else f" at {host}"
+    if is_address(host):
+        return DownloadFailedError(code, **params)
+    return DownloadFailedError(f"{code}_at", host=host, **params)
 
 
-def _explain(error: httpx.TransportError) -> str:
-    """A sentence without addresses: the texts of httpx and the system may name them."""
+def _explain(error: httpx.TransportError) -> DownloadFailedError:
+    """The error without addresses: the texts of httpx and the system may name them."""
     if isinstance(error, (httpx.ConnectError, httpx.PoolTimeout)):
-        return "could not connect"
+        return DownloadFailedError("could_not_connect")
     if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.CloseError)):
-        return "the connection broke"
-    return "the server does not speak proper HTTP"
+        return DownloadFailedError("connection_broke")
+    return DownloadFailedError("not_http")

@@ -91,7 +91,7 @@ class CircuitBreaker:
         try:
             yield looked_up
         except UrlBlockedError as error:
-            self._known[place] = str(error)
+            self._known[place] = error.code
             raise
         except (httpcore.ConnectError, httpcore.ConnectTimeout):
             self._failed(place)

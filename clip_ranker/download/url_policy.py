@@ -86,9 +86,9 @@ class UrlPolicy:
         host = host_of(parsed)
         port = WEB_PORTS[parsed.scheme] if parsed.port is None else parsed.port
         if port not in WEB_PORTS.values() and not self._exceptions.admit_port(host, port):
-            raise UrlBlockedError("only ports 80 and 443 are downloaded from")
+            raise UrlBlockedError("port")
         if self._allowed_hosts and not any(matches(host, pat) for pat in self._allowed_hosts):
-            raise UrlBlockedError("downloads are restricted to other hosts")
+            raise UrlBlockedError("host_not_allowed")
         if is_address(host):
             # One in IPv4 that the URL does not spell out is a trick, like 0x7f.1.
             spelt_out = f"/{host}" in url.replace("\\", "/") or (base and host == host_of(base))
@@ -98,7 +98,7 @@ class UrlPolicy:
         if self._exceptions.admit_name(host, port):
             return parsed
         if len(host) > MAX_NAME_CHARS or not _NAME.fullmatch(host):
-            raise UrlBlockedError("the URL has no valid host")
+            raise UrlBlockedError("host_invalid")
         # A name without a dot is a neighbour's on the Docker network; told without asking DNS.
         if "." not in host or host.endswith(_LOCAL_SUFFIXES):
             raise UrlBlockedError(BLOCKED_ADDRESS)

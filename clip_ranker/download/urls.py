@@ -11,8 +11,8 @@ import httpx
 from clip_ranker.errors import UrlBlockedError
 
 MAX_URL_CHARS = 8192
-BLOCKED_ADDRESS = "this host has no address on the public internet"
-"""The one text for every blocked or unknown host: answers must not map the private network."""
+BLOCKED_ADDRESS = "no_public_address"
+"""The one code for every blocked or unknown host: answers must not map the private network."""
 
 # Browsers drop tabs and newlines wherever they stand; no page has the others.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -30,25 +30,25 @@ def parse(text: str, base: httpx.URL | None = None) -> httpx.URL:
     """
     text = text.strip()
     if len(text) > MAX_URL_CHARS:
-        raise UrlBlockedError(f"the URL is longer than {MAX_URL_CHARS} characters")
+        raise UrlBlockedError("url_too_long", most=MAX_URL_CHARS)
     if _CONTROL.search(text):
-        raise UrlBlockedError("the URL has a character that does not belong in one")
+        raise UrlBlockedError("url_character")
     if base is None and text[:2].replace("\\", "/") == "//":
         text = f"https:{text}"
     try:
         href = ada_url.join_url(str(base), text) if base else ada_url.normalize_url(text)
     except ValueError as error:  # among them a lone surrogate, and an IPv6 zone
-        raise UrlBlockedError(BLOCKED_ADDRESS if "[" in text else "this is not a URL") from error
+        raise UrlBlockedError(BLOCKED_ADDRESS if "[" in text else "url_invalid") from error
     if not href.startswith(("http://", "https://")):
-        raise UrlBlockedError("only http and https URLs are downloaded")
+        raise UrlBlockedError("url_scheme")
     path = href.index("/", len("https://"))
     if "@" in href[:path] or _USER_INFO.match(text):
-        raise UrlBlockedError("a URL with a user name or password is not downloaded")
+        raise UrlBlockedError("url_credentials")
     target = href[path:].partition("#")[0]
     try:
         return httpx.URL(href[:path] + _UNESCAPED.sub(_escape, target))
     except httpx.InvalidURL as error:  # it has become too long
-        raise UrlBlockedError("this is not a URL") from error
+        raise UrlBlockedError("url_invalid") from error
 
 
 def _escape(found: re.Match[str]) -> str:

@@ -8,6 +8,7 @@ import anyio
 import httpx
 
 from clip_ranker import markup
+from clip_ranker.errors import DownloadFailedError
 
 PAGE_BYTES = 16_384
 """Of a page; its title is at the beginning."""
@@ -23,8 +24,8 @@ def is_page(body: bytes | bytearray) -> bool:
     return markup.first_element(body[:PAGE_BYTES]) in markup.PAGE_ELEMENTS
 
 
-def quoted_title(page: bytes | bytearray, content_type: str) -> str:
-    """Title of a page, plain and cut, for the end of a sentence; empty where it has none."""
+def title(page: bytes | bytearray, content_type: str) -> str:
+    """Title of a page, plain and cut; empty where it has none."""
     start = bytes(page[:PAGE_BYTES])
     lower = start.lower()
     begin = lower.find(b">", lower.find(b"<title"))
@@ -34,26 +35,27 @@ def quoted_title(page: bytes | bytearray, content_type: str) -> str:
     charset = _CHARSET.search(content_type.encode("ascii", "ignore")) or _CHARSET.search(start)
     raw = start[begin + 1 : end]
     try:
-        title = raw.decode(charset[1].decode() if charset else "utf-8", "replace")
+        text = raw.decode(charset[1].decode() if charset else "utf-8", "replace")
     except (LookupError, ValueError):  # no such character set, or none of text
-        title = raw.decode("utf-8", "replace")
-    words = " ".join(html.unescape(title).split())
+        text = raw.decode("utf-8", "replace")
+    words = " ".join(html.unescape(text).split())
     plain = "".join(char for char in words if char.isprintable())
-    cut = plain if len(plain) <= TITLE_CHARS else f"{plain[: TITLE_CHARS - 1]}…"
-    return f", “{cut}”" if cut else ""
+    return plain if len(plain) <= TITLE_CHARS else f"{plain[: TITLE_CHARS - 1]}…"
 
 
-async def explain(text: str, response: httpx.Response) -> str:
-    """The text about an error, with the title of its page if that comes soon."""
+async def explain(response: httpx.Response) -> DownloadFailedError:
+    """The error of a status, with the title of its page if that comes soon."""
+    plain = DownloadFailedError("http_status", status=response.status_code)
     content_type = response.headers.get("content-type", "")
     encoding = response.headers.get("content-encoding", "identity").lower()
     if "html" not in content_type.lower() or encoding not in ("", "identity"):
-        return text
+        return plain
     page = bytearray()
     with suppress(httpx.TransportError), anyio.move_on_after(PATIENCE_S):  # the error is known
         async for chunk in response.aiter_raw():
             page += chunk
             if len(page) >= PAGE_BYTES:
                 break
-    title = quoted_title(page, content_type)
-    return f"{text} with a web page{title}" if title else text
+    if not (said := title(page, content_type)):
+        return plain
+    return DownloadFailedError("http_status_page", status=response.status_code, title=said)

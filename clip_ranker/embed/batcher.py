@@ -62,7 +62,7 @@ class Batcher:
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)
                 else:
-                    _settle(one, EmbedFailedError("the model gave no finite vector"))
+                    _settle(one, EmbedFailedError("vector"))
         except EmbedderUnavailableError as error:
             # All that waits, or each batch in line would wait out the time limit in turn.
             for one in [*call.values(), *self._turns.to_embed.take_all()]:
@@ -72,7 +72,7 @@ class Batcher:
                 _settle(one, error)
         except asyncio.CancelledError:
             for one in call.values():
-                _settle(one, EmbedFailedError("the call of the model was cut off"))
+                _settle(one, EmbedFailedError("call_cut_off"))
             if (task := asyncio.current_task()) and task.cancelling():
                 raise  # it was this task that was meant, not what it waited for
         finally:

@@ -177,5 +177,5 @@ class Embedder:
         black = np.repeat(self._black, self._failed_on or 1, axis=0)
         embeddings = await self._bounded(black, probing=True)
         if not np.isfinite(embeddings).all():
-            raise EmbedFailedError("the model gave no finite vector")
+            raise EmbedFailedError("vector")
         self._failed_on = 0

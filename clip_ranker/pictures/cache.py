@@ -1,8 +1,9 @@
 """Embeddings by picture, so that none is made twice."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -40,7 +41,7 @@ class EmbeddingCache:
             timer=time.time,
             getsizeof=lambda entry: entry.embedded.embedding.nbytes + ENTRY_OVERHEAD_BYTES,
         )
-        self._failures: TTLCache[str, tuple[type[CandidateError], str]] = TTLCache(
+        self._failures: TTLCache[str, Callable[[], CandidateError]] = TTLCache(
             MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S
         )
         self._unshared: dict[str, Entry] = {}
@@ -53,8 +54,7 @@ class EmbeddingCache:
             CandidateError: this very picture failed a few seconds ago.
         """
         if (failure := self._failures.get(key)) is not None:
-            kind, text = failure
-            raise kind(text)
+            raise failure()
         return self.peek(key)
 
     def peek(self, key: str) -> Embedded | None:
@@ -83,7 +83,8 @@ class EmbeddingCache:
     def put_failure(self, key: str, failure: CandidateError) -> None:
         """Keeps a failure for a few seconds, so that it is not asked for again and again."""
         if self._failures.maxsize:
-            self._failures[key] = (type(failure), str(failure))
+            # Not itself: its traceback would keep all that it went through.
+            self._failures[key] = partial(type(failure), failure.code, **failure.params)
 
     async def recall(self, keys: Iterable[str]) -> None:
         """Brings what the shared cache has of these keys into memory, in one round trip."""

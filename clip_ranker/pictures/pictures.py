@@ -87,7 +87,7 @@ class Pictures:
             TooLargeError: no download may have as many bytes.
         """
         if len(data) > self._max_bytes:
-            raise TooLargeError(f"{len(data)} bytes, the limit is {self._max_bytes}")
+            raise TooLargeError("bytes_of", bytes=len(data), most=self._max_bytes)
         key = await self._keys.of_bytes(data, image_resize_px)
         return Source(key, data, image_resize_px)
 

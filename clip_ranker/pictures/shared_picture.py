@@ -90,7 +90,7 @@ class SharedPicture(Picture):
         """
         for job in self.jobs():
             if job.asker.gives_up_on(self.host):
-                silent = TimedOutError("this host did not answer for other pictures of the list")
+                silent = TimedOutError("host_silent")
                 self.settle(silent, only=job)
         if not self.waited_for:
             raise asyncio.CancelledError

@@ -124,7 +124,7 @@ class SingleFlight:
             outcome = await work(picture)
         except asyncio.CancelledError:
             # By us when nobody waits, else by something below: whoever waits must not wait on.
-            outcome = EmbedFailedError("the work on this picture was cut off")
+            outcome = EmbedFailedError("work_cut_off")
         except Exception as error:  # noqa: BLE001 raised where it is waited for
             outcome = error
         self._forget(picture)

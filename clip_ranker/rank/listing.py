@@ -39,8 +39,13 @@ class Candidate(BaseModel):
         """
         if isinstance(self.image_url, str) and self.image_url.strip():
             return self.image_url
-        sent = "image_url" in self.model_fields_set
-        raise NoImageError(f"image_url is {lenient.kind_of(self.image_url) if sent else 'missing'}")
+        if "image_url" not in self.model_fields_set:
+            raise NoImageError("image_url_missing")
+        if self.image_url is None:
+            raise NoImageError("image_url_null")
+        if isinstance(self.image_url, str):
+            raise NoImageError("image_url_empty")
+        raise NoImageError("image_url_kind", kind=lenient.kind_of(self.image_url))
 
 
 def _have_pictures(listings: Any) -> Any:

@@ -71,5 +71,6 @@ async def _of_url(request: RankRequest, pictures: Pictures, job: Job) -> Embeddi
 def _refusal(field: str, error: CandidateError) -> BadRequestError | EmbedderUnavailableError:
     if isinstance(error, EmbedFailedError):  # the model's fault, or the batch's: not the photo's
         return EmbedderUnavailableError(f"{field}: {error}, try again")
-    fault = {"field": field, "reason": error.reason, "message": str(error)}
+    told = error.told()
+    fault = {"field": field, **told, "message": told.pop("detail")}
     return BadRequestError(f"{field}: {error}", [fault])

@@ -108,9 +108,7 @@ class Ranking:
             await self._end()
         for index in range(len(self.request.candidates)):
             if index not in self.outcomes:
-                self.outcomes[index] = TimedOutError(
-                    "not ranked before the request's deadline, quicker the next time"
-                )
+                self.outcomes[index] = TimedOutError("deadline")
                 yield index
 
     def meaning(self, score: float) -> Meaning:

@@ -120,7 +120,13 @@ class Failure(BaseModel):
         description="Why, for programs.",
         json_schema_extra={"enum": [kind.reason for kind in CandidateError.__subclasses__()]},
     )
-    detail: str = Field(description="What happened, for people.")
+    detail: str = Field(description="What happened, for people, in English.")
+    detail_code: str | None = Field(
+        None, description="The same for programs, more closely than `reason`; never renamed."
+    )
+    detail_params: dict[str, str | int | float] | None = Field(
+        None, description="What `detail` names: numbers, hosts, formats, by name."
+    )
 
 
 class TimingMs(BaseModel):

@@ -74,7 +74,7 @@ def in_order(
     for index, candidate in enumerate(request.candidates):
         name, outcome = candidate.auction_id, outcomes[index]
         if isinstance(outcome, CandidateError):
-            failed.append(Failure(auction_id=name, reason=outcome.reason, detail=str(outcome)))
+            failed.append(Failure(auction_id=name, **outcome.told()))
         elif request.min_score is None or outcome >= request.min_score:
             scored[index] = outcome
     ids = [candidate.auction_id for candidate in request.candidates]

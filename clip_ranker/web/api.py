@@ -138,8 +138,7 @@ def _event(ranking: Ranking, index: int) -> dict[str, Any]:
     place = {"index": index, "auction_id": candidates[index].auction_id}
     progress = {"done": len(ranking.outcomes), "candidates": len(candidates)}
     if isinstance(outcome, CandidateError):
-        why = {"reason": outcome.reason, "detail": str(outcome)}
-        return {"type": "failed", **place, **why, **progress}
+        return {"type": "failed", **place, **outcome.told(), **progress}
     return {"type": "scored", **place, "score": outcome, **ranking.meaning(outcome), **progress}
 
 

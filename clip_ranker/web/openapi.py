@@ -33,6 +33,10 @@ class Fault(TypedDict, total=False):
     field: Annotated[str, Field(description="Where, as a path in the request.")]
     reason: Annotated[str, Field(description="Why, as a reason code, where it is a picture.")]
     message: Annotated[str, Field(description="What is wrong.")]
+    detail_code: Annotated[str, Field(description="As in `failed`, where it is a picture.")]
+    detail_params: Annotated[
+        dict[str, str | int | float], Field(description="As in `failed`, where it is a picture.")
+    ]
 
 
 class ErrorBody(BaseModel):
@@ -73,7 +77,7 @@ def document(*, demo: bool = True) -> dict[str, Any]:
     stream = paths["/rank/stream"]["post"]["responses"]["200"]["content"]["application/x-ndjson"]
     stream["example"] = "".join(json.dumps(line) + "\n" for line in stream["example"])
     (name,) = paths["/examples/{name}.jpg"]["get"]["parameters"]
-    name["schema"]["enum"] = examples.names()
+    name["schema"]["enum"] = examples.all_names()
     if not demo:
         for path in ("/demo", "/examples.json", "/examples/{name}.jpg"):
             del paths[path]

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from clip_ranker import examples
+from clip_ranker.errors import MESSAGES_FILE
 from clip_ranker.web import openapi
 from clip_ranker.web.asgi import ResponseHeaders
 
@@ -53,6 +54,7 @@ def pages(*, demo: bool) -> Starlette:
         Route("/docs", _page("docs.html")),
         Route("/docs.json", document),
         Route("/metrics", _metrics),
+        Route("/static/js/texts.js", _texts),
         Mount("/static", _FILES),
     ]
     if demo:
@@ -71,6 +73,12 @@ def _page(name: str) -> Callable[[Request], Awaitable[Response]]:
     return page
 
 
+async def _texts(_: Request) -> Response:
+    """What failures say, in every language, as a module of the pages."""
+    text = f"export const TEXTS = {MESSAGES_FILE.read_text(encoding='utf-8')};"
+    return Response(text, media_type="text/javascript")
+
+
 def _metrics(_: Request) -> Response:
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
@@ -78,11 +86,10 @@ def _metrics(_: Request) -> Response:
 
 
 async def _examples(_: Request) -> Response:
-    return JSONResponse({"pictures": examples.names()})
+    return JSONResponse({"pictures": examples.all_names()})
 
 
 async def _example(request: Request) -> Response:
-    name = request.path_params["name"]
-    if name not in examples.names():
+    if (path := examples.path_of(request.path_params["name"])) is None:
         raise HTTPException(404)
-    return FileResponse(examples.FOLDER / f"{name}.jpg")
+    return FileResponse(path)

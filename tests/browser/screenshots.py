@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.chromium import launch
 from tests.browser.conftest import DESK, PHONE, Scheme
+from tests.browser.moving_picture import film
 from tests.conftest import run_import
 from tests.image_server import ImageServer
 from tests.running import Service
@@ -59,6 +60,7 @@ def main() -> None:
         page.goto(f"{service.url}/docs")
         page.wait_for_selector(".operation")
         _save(page, "api-en-light")
+        film(browser, service.url, FOLDER / "demo.gif")
         browser.close()
 
 
@@ -67,17 +69,20 @@ def _with_failures(
 ) -> str:
     """As many as are seen at once, some of which cannot be ranked: that too is to be shown."""
     urls = {
-        images.url("/sold.jpg"): ("Leather bag, sold", "革のバッグ、売り切れ"),
-        images.put("/page.jpg", b"<html>", "text/html"): ("Vase", "花瓶"),
-        "http://localhost/tin.jpg": ("Tin robot", "ブリキのロボット"),
+        images.url("/sold.jpg"): ("Mug with a cat, sold", "猫のマグカップ、売り切れ"),
+        images.put("/page.jpg", b"<html>", "text/html"): (
+            "Set of two mugs",
+            "マグカップ 2 個セット",
+        ),
+        "http://localhost/mug.jpg": ("Enamel mug", "ホーローのマグ"),
     }
     failing = [
         {"auction_id": f"B{n}", "image_url": url, "title": titles[locale == "ja-JP"]}
         for n, (url, titles) in enumerate(urls.items(), start=1)
     ]
-    cat = next(listing for listing in listings if listing["image_url"] == "example:cat")
-    rest = [listing for listing in listings if listing != cat]
-    shown = [cat, *rest[: 4 if width == DESK else 1], *failing]
+    best = next(listing for listing in listings if listing["image_url"] == "example:mug-6")
+    rest = [listing for listing in listings if listing != best]
+    shown = [best, *rest[: 4 if width == DESK else 1], *failing]
     return json.dumps(shown, ensure_ascii=False, indent=2)
 
 

@@ -117,11 +117,11 @@ def test_what_is_said_of_the_command_is_about_the_photo_it_sends(
         give(page, "example:coffee")  # while the cat is ranked
     finally:
         images.release.set()
-    expect(page.locator("#curl")).to_contain_text("example:cat")
-    expect(page.locator("#curl-note")).to_contain_text("the cat")
+    expect(page.locator("#curl")).to_contain_text("example:mug")
+    expect(page.locator("#curl-note")).to_contain_text("names the photo")
     rank(page, "example:coffee")
     expect(page.locator("#curl")).to_contain_text("photo.jpg")
-    expect(page.locator("#curl-note")).not_to_contain_text("the cat")
+    expect(page.locator("#curl-note")).not_to_contain_text("names the photo")
     deny = "() => { navigator.clipboard.writeText = () => Promise.reject(new Error('denied')); }"
     page.evaluate(deny)
     page.click("#copy")

@@ -20,9 +20,9 @@ WHYS = {
     ],
     "ja-JP": [
         "画像をダウンロードできませんでした（HTTP 404）。",
-        "画像として読み取れません",
-        "このアドレスにはアクセスできません",
-        "このアドレスにはアクセスできません",
+        "画像として読み取れません（画像ではなくテキスト）。",
+        "このアドレスにはアクセスできません（使えるポートは 80 と 443 だけ）。",
+        "このアドレスにはアクセスできません（使えるのは http と https の URL だけ）。",
     ],
 }
 
@@ -150,7 +150,10 @@ def test_the_likeliest_refusals_are_told_in_japanese(
     error = page.locator("#error")
     with no_complaint_of(open_page, LOADING):
         rank(page, "example:cat", b"%PDF-1.7")
-        expect(error).to_have_text("写真：画像として読み取れません。")
+        expect(error).to_have_text(
+            "写真：画像として読み取れません（PDF 形式。"
+            "読めるのは JPEG、PNG、WebP、HEIC、AVIF、GIF、BMP）。"
+        )
         rank(page, "example:cat\n" * 201)
         expect(error).to_have_text("出品が多すぎます。一度に並べ替えられるのは 200 件までです。")
         page.route("**/rank/stream", refused)

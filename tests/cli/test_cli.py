@@ -300,7 +300,11 @@ def test_the_sheet_downloads_no_more_at_once_than_asked(
     [
         (["{photo}", "{listings}", "--top-k", "0"], 2, "not between 1"),
         (["{photo}", "{listings}", "--image-resize", "x"], 2, "not a whole number"),
-        (["{photo}", "{folder}", "--url", "http://localhost:1"], 2, "leave --url out"),
+        (["{photo}", "{photo}", "{folder}", "--html", "x"], 2, "--html shows one photo"),
+        (["{photo}", "{listings}", "--deadline-ms", "99"], 2, "not between 100 and 60000"),
+        (["{empty}", "{listings}"], 1, "PHOTO: .*holds no picture"),
+        (["{photo}", "{listings}", "--csv", "{folder}/no/where.csv"], 1, "cannot be written"),
+        (["{photo}", "{table}"], 1, "must name the columns; without auction_id"),
         (["{photo}", "{listings}", "--url", "u", "--model", "m"], 2, "--model goes without --url"),
         (["{photo}", "{listings}", "--url", "http://localhost:1"], 1, "cannot be reached"),
         (["{photo}", "{listings}", "--url", "nonsense"], 1, "not a URL"),
@@ -335,12 +339,14 @@ def test_says_what_is_wrong(
 ) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "wrong.json").write_text('[{"auction_id":"A","image_url":"u"},{"image_url":"u"}]')
+    (tmp_path / "table.csv").write_text("id,image_url\nA,u\n")
     places = {
         "photo": PHOTO,
         "listings": listings,
         "folder": EXAMPLES,
         "empty": tmp_path / "empty",
         "wrong": tmp_path / "wrong.json",
+        "table": tmp_path / "table.csv",
         "web": web,
     }
     filled = [argument.format(**places) for argument in arguments]

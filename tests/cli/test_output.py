@@ -69,7 +69,7 @@ def hostile() -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             way = self.path.split("/")[1]
             status, headers, body = ANSWERS[way]
             reason = HOSTILE.replace("\r", "").encode().decode("latin-1")
@@ -79,6 +79,8 @@ def hostile() -> Iterator[str]:
                 self.send_header(name, raw.encode().decode("latin-1"))
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_POST  # noqa: N815
 
         def log_message(self, *_: object) -> None:
             pass
@@ -109,6 +111,13 @@ def arguments(hostile: str, folder: Path) -> dict[str, tuple[list[str], int]]:
     good = ([PHOTO, str(listings)], 3)
     return served | {
         "json": ([*asked, f"{hostile}/answer", "--json"], 0),
+        "csv": ([*asked, f"{hostile}/answer", "--csv", "-"], 0),
+        "two": ([PHOTO, *asked, f"{hostile}/answer"], 0),
+        "two-json": ([PHOTO, *asked, f"{hostile}/answer", "--json"], 0),
+        "two-csv": ([PHOTO, *asked, f"{hostile}/answer", "--csv", "-"], 0),
+        "photos": ([str(pictures), str(listings), "--url", f"{hostile}/answer"], 0),
+        "photos-csv": ([str(pictures), str(pictures), "--csv", "-"], 1),
+        "no-csv": ([PHOTO, str(pictures), "--csv", f"{folder}/no/{name}"], 1),
         "url": ([*asked, f"nonsense{name}"], 1),
         "unreachable": ([*asked, f"http://127.0.0.1:1/{name}"], 1),
         "in-process": good,
@@ -124,7 +133,9 @@ def arguments(hostile: str, folder: Path) -> dict[str, tuple[list[str], int]]:
         "no-listings": ([PHOTO, f"{folder}/gone{name}"], 1),
         "sheet": ([PHOTO, str(pictures), "--html", f"{folder}/no/{name}"], 1),
         "model": ([*good[0], "--model", f"x{name}"], 1),
-        "one-too-many": ([*good[0], name], 2),
+        "one-too-many": ([*good[0], name], 1),
+        "option": ([*good[0], f"--{name}"], 2),
+        "same-item": ([PHOTO, "example:cat", *good[0][1:], "--same-item"], 2),
         "number": ([*good[0], "--top-k", name], 2),
     }
 
@@ -152,6 +163,19 @@ def test_no_output_obeys_what_others_write(
         shown = "".join(capsys.readouterr())
         assert not OBEYED.search(shown), (way, shown)
         assert ended == code, (way, shown)
+        assert shown
+
+
+@pytest.mark.parametrize("command", ["prefetch", "health"])
+def test_no_other_command_obeys_a_service(
+    hostile: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    (tmp_path / "listings.json").write_text('[{"auction_id": 1, "image_url": "example:cat"}]')
+    given = [str(tmp_path / "listings.json")] if command == "prefetch" else []
+    for path in ANSWERS:
+        assert main([command, *given, "--url", f"{hostile}/{path}"]) == 1
+        shown = "".join(capsys.readouterr())
+        assert not OBEYED.search(shown), (path, shown)
         assert shown
 
 

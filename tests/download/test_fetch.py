@@ -18,7 +18,6 @@ import pytest
 from clip_ranker.download import answer, hosts
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.download.hosts import ENOUGH_SILENCES, Asker
-from clip_ranker.download.urls import BLOCKED_ADDRESS
 from clip_ranker.errors import (
     CandidateError,
     DownloadFailedError,
@@ -136,7 +135,7 @@ def test_a_name_that_leads_nowhere_is_looked_up_once(addresses: list[str]) -> No
     async def scenario() -> None:
         fetcher = Fetcher(Settings(), resolve=resolve)
         for number in range(50):
-            with pytest.raises(UrlBlockedError, match=BLOCKED_ADDRESS):
+            with pytest.raises(UrlBlockedError, match="no address on the public internet"):
                 await fetcher.fetch(fetcher.check(f"http://a.test/{number}"))
         await fetcher.close()
 

@@ -18,12 +18,13 @@ from clip_ranker.download import url_policy
 from clip_ranker.download.addresses import is_public
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.download.url_policy import Exceptions, UrlPolicy
-from clip_ranker.download.urls import BLOCKED_ADDRESS
 from clip_ranker.errors import CandidateError, DownloadFailedError, TimedOutError, UrlBlockedError
 from clip_ranker.settings import Settings
 from tests.hostile.addresses import PRIVATE, REFUSED_URLS
 from tests.hostile.certificates import Authority
 from tests.hostile.raw_server import RawServer, until_closed
+
+BLOCKED_ADDRESS = "this host has no address on the public internet"
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\npicture"
 Names = dict[str, list[str]]

@@ -68,8 +68,8 @@ def test_only_failures_in_a_row_make_a_host_dead() -> None:
 
 def test_a_blocked_host_is_blocked_at_once_the_next_time() -> None:
     async def scenario(breaker: CircuitBreaker, clock: Clock) -> None:
-        await fail(breaker, UrlBlockedError("why"))
-        with pytest.raises(UrlBlockedError, match="why"):
+        await fail(breaker, UrlBlockedError("no_public_address"))
+        with pytest.raises(UrlBlockedError, match="no address on the public internet"):
             await is_dead(breaker)
         clock.now_s += 1.01 * hosts.FORGOTTEN_AFTER_S
         assert not await is_dead(breaker)

@@ -37,7 +37,7 @@ class Recorder:
         if 252 in self.calls[-1]:
             raise asyncio.CancelledError
         if 254 in self.calls[-1]:
-            raise EmbedFailedError("this batch")
+            raise EmbedFailedError("batch")
         vectors = pixels.reshape(len(pixels), -1)[:, :1].astype(np.float32)
         vectors[vectors == 253] = np.nan
         return vectors

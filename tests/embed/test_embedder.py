@@ -45,7 +45,7 @@ class Remote:
         if not pixels.any():
             self.probed.set()
         if self.broken(pixels):
-            raise EmbedFailedError("the model failed on this batch")
+            raise EmbedFailedError("batch")
         if self.fails:
             raise self.fails.pop(0)
         if self.hangs:

@@ -122,7 +122,7 @@ class History(RuleBasedStateMachine):
             self._end_decoding(picture)
 
     @precondition(lambda self: self.call)
-    @rule(error=st.sampled_from([None, EmbedFailedError("x"), EmbedderUnavailableError("x")]))
+    @rule(error=st.sampled_from([None, EmbedFailedError("batch"), EmbedderUnavailableError("x")]))
     def comes_back(self, error: Exception | None) -> None:
         assert self.call
         if error is None:

@@ -103,7 +103,7 @@ def test_every_refused_address_is_one_blocked_candidate(
         failure["reason"] == ("url_blocked" if url.strip() else "no_image")
         for url, failure in zip(urls, (found[str(n)] for n in range(len(urls))), strict=True)
     )
-    details = {found[str(index)]["detail"] for index in range(blocked_alike)}
+    details = {found[str(index)]["detail_code"] for index in range(blocked_alike)}
     assert details == {BLOCKED_ADDRESS}
     assert [result["auction_id"] for result in answer["results"]] == [str(len(urls))]
     assert forbidden.accepted == 0

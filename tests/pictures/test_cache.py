@@ -80,7 +80,7 @@ def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
     cache = EmbeddingCache(Settings(), dim=8)
-    cache.put_failure("a", DownloadFailedError("HTTP 404"))
+    cache.put_failure("a", DownloadFailedError("http_status", status=404))
     with pytest.raises(DownloadFailedError, match="HTTP 404"):
         cache.get("a")
     now = time.monotonic() + FAILURE_TTL_S + 0.1
@@ -92,7 +92,7 @@ def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatc
 def test_no_cache_at_all_remembers_nothing() -> None:
     cache = EmbeddingCache(Settings(cache_bytes=0), dim=8)
     cache.put("a", embedded(1), bytes_key="bytes", share=True)
-    cache.put_failure("b", DownloadFailedError("HTTP 404"))
+    cache.put_failure("b", DownloadFailedError("http_status", status=404))
     assert cache.get("a") is None
     assert cache.get("b") is None
     asyncio.run(cache.flush())

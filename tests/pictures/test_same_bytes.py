@@ -72,7 +72,7 @@ class World:
             finally:
                 self.decoding[file] -= 1
             if file in self.broken:
-                raise NotAnImageError("broken")
+                raise NotAnImageError("decoder_broke")
         self.finished.append(shared.keys)
         return Embedded(np.full(4, file, np.float32), b"")
 
@@ -231,7 +231,7 @@ def test_a_broken_file_fails_under_each_of_its_urls() -> None:
             await world.happens(world.arrives[url])
         await world.happens(world.decoded[0])
         for one in waiting:
-            with pytest.raises(NotAnImageError, match="broken"):
+            with pytest.raises(NotAnImageError, match="broke"):
                 await one
         assert world.decodes == 1
         await world.end([job])

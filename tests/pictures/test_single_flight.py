@@ -288,7 +288,7 @@ def test_one_request_may_give_up_and_the_others_go_on() -> None:
         world, gives_up, patient = World(), Job(9), Job(9)
         told, waiting = world.join("a", gives_up), world.join("a", patient)
         await settle()
-        world.work.pictures[0].settle(TimedOutError("silent"), only=gives_up)
+        world.work.pictures[0].settle(TimedOutError("host_silent"), only=gives_up)
         with pytest.raises(TimedOutError):
             await told
         world.work.go.set()

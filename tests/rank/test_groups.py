@@ -70,7 +70,8 @@ def test_one_of_each_group_is_answered_with_the_others_behind_it(
     pictures: list[tuple[int, float] | None], top_k: int | None
 ) -> None:
     groups = {n: one[0] for n, one in enumerate(pictures) if one}
-    outcomes = {n: one[1] if one else NotAnImageError("no") for n, one in enumerate(pictures)}
+    failed = NotAnImageError("file_empty")
+    outcomes = {n: one[1] if one else failed for n, one in enumerate(pictures)}
     candidates = [Candidate(auction_id=n, image_url="") for n in range(len(pictures))]
     ask = partial(RankRequest, query_image_url="example:cat", candidates=candidates)
     every, _ = in_order(ask(), outcomes, groups)

@@ -47,7 +47,7 @@ async def colours(pixels: Pixels) -> Embedding:
 
 
 async def broken(_: Pixels) -> Embedding:
-    raise EmbedFailedError("the model failed on this batch")
+    raise EmbedFailedError("batch")
 
 
 def ranked(model: StoredModel = MODEL, embed: Any = colours, **body: Any) -> RankResponse:
@@ -179,7 +179,7 @@ def test_what_is_below_the_least_score_is_as_if_it_had_not_been_listed(
                 min_score=min_score,
                 group_duplicates=grouped,
             )
-            gone = NotAnImageError("no")
+            gone = NotAnImageError("file_empty")
             outcomes = {n: one[1] if one else gone for n, one in enumerate(pictures)}
             groups = {n: one[0] for n, one in enumerate(pictures) if one}
             results, failed = in_order(request, outcomes, groups)

@@ -25,9 +25,10 @@ def test_order_is_falling_and_keeps_ties_in_request_order(
         candidates=[Candidate(auction_id=str(n), image_url="") for n in range(len(values))],
         top_k=top_k,
     )
+    failure = NotAnImageError("file_empty")
     results, failed = in_order(
         request,
-        {n: NotAnImageError("no") if value is None else value for n, value in enumerate(values)},
+        {n: failure if value is None else value for n, value in enumerate(values)},
         {n: n for n in range(len(values))},
     )
     assert [failure.auction_id for failure in failed] == [

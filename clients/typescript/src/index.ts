@@ -9,4 +9,6 @@ export {
   UnauthorisedError,
   UnavailableError,
 } from "./errors.ts";
+export { message } from "./messages.ts";
+export type { Language } from "./messages.ts";
 export type * from "./types.ts";

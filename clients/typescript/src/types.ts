@@ -69,8 +69,12 @@ export type FailureReason =
 export interface Failure {
   auction_id: AuctionId;
   reason: FailureReason;
-  /** What happened, for people. */
+  /** What happened, for people, in English; `message` has it in other languages. */
   detail: string;
+  /** The same for programs. */
+  detail_code?: string | null;
+  /** What `detail` names: numbers, hosts, formats. */
+  detail_params?: Record<string, string | number> | null;
 }
 
 /** Milliseconds; the stages overlap, so they add up to more than `total`. */
@@ -127,6 +131,8 @@ export interface FailedEvent extends Progress {
   type: "failed";
   reason: FailureReason;
   detail: string;
+  detail_code?: string | null;
+  detail_params?: Record<string, string | number> | null;
 }
 
 export interface AnswerEvent {
@@ -170,4 +176,6 @@ export interface Fault {
   field?: string;
   reason?: string;
   message?: string;
+  detail_code?: string;
+  detail_params?: Record<string, string | number>;
 }

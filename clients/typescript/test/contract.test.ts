@@ -14,6 +14,7 @@ interface Schema {
   anyOf?: Schema[];
   items?: Schema;
   properties?: Record<string, Schema>;
+  additionalProperties?: Schema;
   required?: string[];
 }
 
@@ -34,6 +35,7 @@ function typeOf(schema: Schema): string {
     );
     return `{ ${rows.join(" ")} }`;
   }
+  if (schema.additionalProperties) return `Record<string, ${typeOf(schema.additionalProperties)}>`;
   return schema.type === "integer" ? "number" : (schema.type ?? "unknown");
 }
 

@@ -6,10 +6,9 @@ export const newBoard = (candidates) =>
 
 /** The board after an event of the stream. */
 export function after(board, event) {
-  if (event.type === "scored") return replaced(board, event.index, { state: "scored", score: event.score });
+  if (event.type === "scored") return replaced(board, event.index, scored(event));
   if (event.type === "failed") {
-    const { reason, detail } = event;
-    return replaced(board, event.index, { state: "failed", reason, detail });
+    return replaced(board, event.index, failed(event));
   }
   return event.type === "answer" ? settled(board, event.answer) : board;
 }
@@ -29,6 +28,11 @@ export function inOrder(board) {
   );
 }
 
+const scored = ({ score, match, probability }) => ({ state: "scored", score, match, probability });
+
+const failed = ({ reason, detail, detail_code, detail_params }) =>
+  ({ state: "failed", reason, detail, detail_code, detail_params });
+
 const replaced = (board, index, change) =>
   board.map((entry) => (entry.index === index ? { ...entry, ...change } : entry));
 
@@ -36,16 +40,13 @@ const replaced = (board, index, change) =>
 function settled(board, answer) {
   const open = new Map();
   const file = (id, change) => open.set(id, [...(open.get(id) ?? []), change]);
-  for (const { auction_id, reason, detail } of answer.failed) {
-    file(`failed ${auction_id}`, { state: "failed", reason, detail });
-  }
-  for (const { auction_id, score } of answer.results) {
-    file(`scored ${auction_id}`, { state: "scored", score });
-  }
+  for (const failure of answer.failed) file(`failed ${failure.auction_id}`, failed(failure));
+  for (const result of answer.results) file(`scored ${result.auction_id}`, scored(result));
   const take = (key) => open.get(key)?.shift();
-  return board.map((entry) => {
-    if (entry.state !== "waiting") return entry;
-    const id = entry.candidate.auction_id;
-    return { ...entry, ...(take(`scored ${id}`) ?? take(`failed ${id}`) ?? {}) };
-  });
+  // Best first, as the answer has them: only there the bands of listings of one id keep their scores.
+  const settledBy = new Map(inOrder(board).map(({ index, candidate, state }) => {
+    const kinds = state === "waiting" ? ["scored", "failed"] : [state];
+    return [index, kinds.map((kind) => take(`${kind} ${candidate.auction_id}`)).find(Boolean)];
+  }));
+  return board.map((entry) => ({ ...entry, ...settledBy.get(entry.index) }));
 }

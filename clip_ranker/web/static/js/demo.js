@@ -4,12 +4,14 @@ import { copyCommand, describeCopied } from "./command.js";
 import { describeListings, describePhoto, loadExample, takeFile, takePhoto } from "./giving.js";
 import { show } from "./grid.js";
 import { rememberedKey } from "./key.js";
-import { switchLanguage, translate } from "./language.js";
+import { speak, switchLanguage } from "./language.js";
 import { $, page } from "./page.js";
 import { describeAnswer, run } from "./ranking.js";
+import { save } from "./save.js";
 import { describeFault, describeSaid } from "./telling.js";
+import { WORDS } from "./words.js";
 
-translate();
+speak(WORDS);
 $("key").value = rememberedKey();
 $("key-field").hidden = !$("key").value;
 
@@ -42,10 +44,19 @@ document.addEventListener("drop", (event) => {
   const [file] = event.dataTransfer.files;
   if (file) takeFile(file);
 });
+// Text goes where the cursor is, by itself.
+document.addEventListener("paste", (event) => {
+  const file = [...event.clipboardData.files].find(({ type }) => type.startsWith("image/"));
+  if (!file) return;
+  event.preventDefault();
+  takePhoto(file);
+});
 $("listings").addEventListener("input", describeListings);
 $("example").addEventListener("click", loadExample);
 $("stop").addEventListener("click", () => page.running?.abort());
 $("copy").addEventListener("click", copyCommand);
+$("save-csv").addEventListener("click", () => save("csv"));
+$("save-json").addEventListener("click", () => save("json"));
 $("form").addEventListener("submit", (event) => {
   event.preventDefault();
   if (!page.running) run();

@@ -1,9 +1,11 @@
 /* The page at /docs: /docs.json for people, with a form to try each endpoint. */
 
+import { DOCS } from "./docs_words.js";
 import { element } from "./element.js";
 import { rememberKey, rememberedKey } from "./key.js";
+import { speak, switchLanguage, words } from "./language.js";
 import { example, examplePath, fields, isShown, operations, parametersOf, resolved, shapes } from "./openapi.js";
-import { inline, paragraphs } from "./prose.js";
+import { inline, learn, paragraphs } from "./prose.js";
 import { fieldTable, statusTable } from "./tables.js";
 import { trial } from "./trial.js";
 
@@ -13,30 +15,43 @@ $("key").value = rememberedKey();
 $("key").addEventListener("change", () => rememberKey($("key").value));
 $("key-form").addEventListener("submit", (event) => event.preventDefault());
 
+speak(DOCS);
 try {
-  const response = await fetch("docs.json");
-  if (!response.ok) throw new Error(`HTTP ${response.status}`);
-  show(await response.json());
+  const [api, japanese] = await Promise.all(["docs.json", "static/docs.ja.json"].map(read));
+  learn(japanese);
+  show(api);
+  if (location.hash) $(location.hash.slice(1))?.scrollIntoView();
+  $("language").addEventListener("click", () => {
+    switchLanguage();
+    show(api);
+  });
 } catch (error) {
-  $("error").textContent = `The API's document cannot be shown: ${error.message}`;
+  $("error").textContent = words().noDocument(error.message);
   $("error").hidden = false;
+}
+
+async function read(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`HTTP ${response.status}`);
+  return response.json();
 }
 
 function show(api) {
   $("title").textContent = api.info.title;
-  $("about").replaceChildren(...inline([api.info.description, `Version ${api.info.version}.`].filter(Boolean).join(" ")));
+  $("about").replaceChildren(...inline(api.info.description), " ", words().version(api.info.version));
+  $("index").replaceChildren();
+  $("operations").replaceChildren();
   let group = null;
   for (const entry of operations(api)) {
     const id = `${entry.method}${entry.path}`.toLowerCase().replaceAll(/[^a-z]+/g, "-");
     const [tag] = entry.operation.tags ?? [];
-    if (tag && tag !== group) $("index").append(element("p", "soft note", tag));
+    if (tag && tag !== group) $("index").append(element("p", "soft note", words().tags[tag] ?? tag));
     group = tag;
     $("index").append(linkTo(id, element("span", "verb", entry.method), entry.path));
     $("operations").append(section(id, entry, api));
   }
-  $("index").append(element("p", "soft note", "shapes"), linkTo("errors", "ErrorBody"));
+  $("index").append(element("p", "soft note", words().shapes), linkTo("errors", "ErrorBody"));
   $("operations").append(errors(api));
-  if (location.hash) $(location.hash.slice(1))?.scrollIntoView();
 }
 
 function linkTo(id, ...content) {
@@ -60,12 +75,12 @@ function section(id, { method, path, operation }, api) {
   if (body) {
     const rows = fields(body.schema, api);
     for (const row of rows.filter(({ required }) => required)) {
-      row.bounds = ["required", row.bounds].filter(Boolean).join(", ");
+      row.bounds = [words().required, row.bounds].filter(Boolean).join(words().comma);
     }
-    sheet.append(fieldTable("Request", rows, heading));
+    sheet.append(fieldTable(words().request, rows, heading));
   }
   const inPath = fields(parametersOf(operation), api);
-  if (inPath.length) sheet.append(fieldTable("In the path", inPath, heading));
+  if (inPath.length) sheet.append(fieldTable(words().inPath, inPath, heading));
   sheet.append(statusTable(operation.responses, api, heading));
   for (const [status, answer] of Object.entries(operation.responses)) {
     if (status < "300") sheet.append(...answerOf(media(resolved(answer, api).content), heading, api));
@@ -78,9 +93,9 @@ function section(id, { method, path, operation }, api) {
 function answerOf(content, heading, api) {
   const found = [];
   const rows = fields(content?.schema, api);
-  if (rows.length) found.push(fieldTable("Answer", rows, heading));
+  if (rows.length) found.push(fieldTable(words().answer, rows, heading));
   for (const [name, schema] of shapes(content)) {
-    found.push(fieldTable(`A line: ${name}`, fields(schema, api), heading));
+    found.push(fieldTable(words().line(name), fields(schema, api), heading));
   }
   const shown = example(content, api);
   if (shown) found.push(sample(shown, heading));
@@ -97,7 +112,7 @@ function errors(api) {
   const schema = api.components.schemas.ErrorBody;
   const text = element("div", "text");
   text.append(...paragraphs(schema.description));
-  sheet.append(heading, text, fieldTable("Fields", fields(schema, api), heading));
+  sheet.append(heading, text, fieldTable(words().fields, fields(schema, api), heading));
   sheet.append(sample(example({ schema }, api), heading));
   return sheet;
 }
@@ -107,12 +122,12 @@ function sample(value, heading) {
   const shown = element("pre", "", typeof value === "string" ? value : JSON.stringify(value, null, 2));
   shown.tabIndex = 0;
   shown.role = "region";
-  shown.ariaLabel = `Example, ${heading.textContent}`;
+  shown.ariaLabel = words().sample(heading.textContent);
   return shown;
 }
 
 function opener(path) {
-  const link = element("a", "", `Open ${path}`);
+  const link = element("a", "", words().open(path));
   link.href = path.slice(1) || ".";
   const line = element("p");
   line.append(link);

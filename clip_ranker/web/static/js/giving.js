@@ -17,9 +17,9 @@ export async function takeFile(file) {
 }
 
 /** `source` is the URL of the photo, where the service knows it by one. */
-export async function takePhoto(file, { name = file.name, source, mirrored } = {}) {
+export async function takePhoto(file, { name = file.name, source } = {}) {
   const turn = ++page.chosen;
-  const photo = { name, source, ...(await shrink(file, { mirrored })) };
+  const photo = { name, source, ...(await shrink(file)) };
   if (turn !== page.chosen) return; // another one was chosen meanwhile
   if (page.photo?.url) URL.revokeObjectURL(page.photo.url);
   if (photo.width) photo.url = URL.createObjectURL(photo.blob);
@@ -66,17 +66,15 @@ export async function loadExample() {
 }
 
 async function fillInExample() {
-  const { pictures } = await (await fetch("examples.json")).json();
   const titles = words().examples;
-  const listings = pictures.map((name, index) => ({
+  const listings = titles.map((title, index) => ({
     auction_id: `A${index + 1}`,
-    image_url: `example:${name}`,
-    title: titles[name] ?? name,
+    image_url: `example:mug-${index + 1}`,
+    title,
   }));
   $("listings").value = JSON.stringify(listings, null, 2);
   describeListings();
-  const picture = await (await fetch("examples/cat.jpg")).blob();
-  // Mirrored, or the best match would be the very same picture.
-  await takePhoto(picture, { name: "cat.jpg", source: "example:cat", mirrored: true });
+  const picture = await fetch("examples/mug.jpg");
+  await takePhoto(await picture.blob(), { name: "mug.jpg", source: "example:mug" });
   $("rank").focus();
 }

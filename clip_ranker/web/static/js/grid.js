@@ -1,9 +1,10 @@
 /* The board as cards that glide to their places. Everything from outside is set as text. */
 
 import { inOrder } from "./board.js";
-import { element, english } from "./element.js";
+import { element } from "./element.js";
+import { whyOf } from "./failures.js";
 import { words } from "./language.js";
-import { pictureUrl } from "./listings.js";
+import { pageUrl, pictureUrl } from "./listings.js";
 
 const GLIDE_MS = 350;
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -71,12 +72,17 @@ function fill(card, entry, rank) {
     badge.append(element("span", "unseen", words().rankLabel(rank)), shownOnly(String(rank)));
     card.querySelector(".thumb").append(badge);
     lines.push(score(entry.score));
+    if (Object.hasOwn(words().matches, entry.match)) lines.push(match(entry));
   } else if (state === "waiting" || state === "left") {
     lines.push(element("p", "id", words()[state]));
   }
-  if (candidate.title) lines.push(element("p", "title", candidate.title));
-  lines.push(element("p", "id", candidate.auction_id));
-  if (state === "failed") lines.push(why(entry));
+  if (candidate.title) lines.push(named("title", candidate));
+  lines.push(candidate.title ? element("p", "id", candidate.auction_id) : named("id", candidate));
+  if (state === "failed") {
+    const why = element("p", "why");
+    why.append(...whyOf(entry));
+    lines.push(why);
+  }
   card.querySelector(".body").replaceChildren(...lines);
 }
 
@@ -90,14 +96,25 @@ function score(value) {
   return line;
 }
 
-function why({ reason, detail }) {
-  const sentence = words().reasons[reason] ?? reason;
-  const stop = /[.。]$/.exec(sentence)?.[0] ?? "";
-  const [open, close] = words().brackets;
-  const aside = element("span", "soft");
-  aside.append(open, english(detail), close);
-  const line = element("p", "why", sentence.slice(0, sentence.length - stop.length));
-  line.append(aside, stop);
+/** How sure the service is that this is the item, where the model can tell. */
+function match({ match: band, probability }) {
+  const line = element("p", `match ${band}`, words().matches[band]);
+  if (typeof probability === "number") line.append(element("span", "soft", ` ${Math.round(probability * 100)} %`));
+  return line;
+}
+
+/** The title or id, which opens the listing where it has an address. */
+function named(kind, candidate) {
+  const text = candidate.title ?? candidate.auction_id;
+  const url = pageUrl(candidate.url);
+  const line = element("p", kind, url ? "" : text);
+  if (url) {
+    const link = element("a", "", text);
+    link.href = url;
+    link.target = "_blank";
+    link.rel = "noopener noreferrer";
+    line.append(link);
+  }
   return line;
 }
 

@@ -13,7 +13,7 @@ export class ListingsError extends Error {
  * Reads JSON (a list, or an object with `candidates`; of objects or URLs) or one URL a line.
  *
  * @param {string} text
- * @returns {{auction_id: string, image_url: string, title?: string}[]}
+ * @returns {{auction_id: string, image_url: string, title?: string, url?: string}[]}
  * @throws {ListingsError}
  */
 export function parseListings(text) {
@@ -39,8 +39,15 @@ function candidate(entry, index) {
   const id = listing.auction_id ?? index + 1;
   const read = { auction_id: String(id), image_url: listing.image_url };
   if (typeof listing.title === "string") read.title = listing.title;
+  if (typeof listing.url === "string") read.url = listing.url;
   return read;
 }
+
+/** The listing's own page as a link's target, or null when that must not be opened. */
+export const pageUrl = (url) => (URL.canParse(url) && /^https?:$/.test(new URL(url).protocol) ? url : null);
+
+/** What the service is sent of a listing. */
+export const sentOf = ({ auction_id, image_url, title }) => ({ auction_id, image_url, title });
 
 /** Where the browser finds a listing's picture, or null when it must not look. */
 export function pictureUrl(imageUrl) {

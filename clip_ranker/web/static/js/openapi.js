@@ -1,4 +1,6 @@
-/* Reads an OpenAPI 3.1 document. Pure functions. */
+/* Reads an OpenAPI 3.1 document. */
+
+import { words } from "./language.js";
 
 /** The document's operations in its order, as {method, path, operation}. */
 export function operations(document) {
@@ -42,30 +44,21 @@ function inner(property, document) {
   if (choices.length === 1) {
     const { anyOf, ...beside } = schema;
     const { type, ...rest } = inner(choices[0], document);
-    return { ...rest, type: `${type} or null`, schema: { ...rest.schema, ...beside } };
+    return { ...rest, type: words().orNull(type), schema: { ...rest.schema, ...beside } };
   }
   if (schema.type === "array") {
     const { type, nested } = inner(schema.items, document);
-    return { type: `list of ${type}`, list: true, schema, nested };
+    return { type: words().listOf(type), list: true, schema, nested };
   }
   return { type: schema.type ?? "any", list: false, schema, nested: schema };
 }
 
-const BOUNDS = [
-  ["minimum", (n) => `at least ${n}`],
-  ["maximum", (n) => `at most ${n}`],
-  ["minLength", (n) => `at least ${n} character${n === 1 ? "" : "s"}`],
-  ["maxLength", (n) => `at most ${n} characters`],
-  ["minItems", (n) => `at least ${n}`],
-  ["maxItems", (n) => `at most ${n}`],
-  ["enum", (values) => `one of ${values.join(", ")}`],
-  ["const", (value) => `always ${value}`],
-];
+const BOUNDS = ["minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "enum", "const"];
 
 function bounds(schema) {
-  const said = BOUNDS.filter(([key]) => key in schema).map(([key, say]) => say(schema[key]));
-  if (schema.default != null) said.push(`${schema.default} when left out`);
-  return said.join(", ");
+  const said = BOUNDS.filter((key) => key in schema).map((key) => words()[key](schema[key]));
+  if (schema.default != null) said.push(words().byDefault(schema.default));
+  return said.join(words().comma);
 }
 
 /** The kinds of object that a media type has one of on each line, as [name, schema]. */

@@ -7,11 +7,10 @@ const QUALITY = 0.85;
  * Shrinks, turns upright and drops what the camera wrote into the file (place, time).
  *
  * @param {Blob} file
- * @param {{mirrored?: boolean}} options
  * @returns {Promise<{blob: Blob, width: number?, height: number?}>} without a size when this
  *   browser cannot decode the file (HEIC): the service can, or says what is wrong with it.
  */
-export async function shrink(file, { mirrored = false } = {}) {
+export async function shrink(file) {
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
@@ -25,10 +24,6 @@ export async function shrink(file, { mirrored = false } = {}) {
   const context = canvas.getContext("2d");
   context.fillStyle = "#fff"; // under what is transparent, as the service does
   context.fillRect(0, 0, canvas.width, canvas.height);
-  if (mirrored) {
-    context.translate(canvas.width, 0);
-    context.scale(-1, 1);
-  }
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();

@@ -6,6 +6,7 @@ import { describeListings, NO_LISTINGS, NO_PHOTO } from "./giving.js";
 import { clear, show } from "./grid.js";
 import { rememberKey } from "./key.js";
 import { words } from "./language.js";
+import { sentOf } from "./listings.js";
 import { $, page } from "./page.js";
 import { base64 } from "./photo.js";
 import { rank } from "./service.js";
@@ -25,7 +26,7 @@ export async function run() {
   begin(candidates);
   const options = { key: $("key").value.trim(), signal: page.running.signal };
   try {
-    const request = { query_image_base64: await base64(page.sent.blob), candidates };
+    const request = { query_image_base64: await base64(page.sent.blob), candidates: candidates.map(sentOf) };
     for await (const event of rank(request, options)) {
       page.board = after(page.board, event);
       if (event.type === "answer") page.answer = event.answer;
@@ -59,11 +60,12 @@ function begin(candidates) {
   $("empty").hidden = true;
   $("after").hidden = true;
   $("command").hidden = true;
+  $("save").hidden = true;
   say(() => words().sending);
   $("progress").removeAttribute("value");
   working(true);
   if (oneColumn.matches) document.querySelector(".results").scrollIntoView();
-  writeCommand(candidates);
+  writeCommand(candidates.map(sentOf));
 }
 
 function working(on) {
@@ -109,6 +111,7 @@ function finish() {
   describeAnswer();
   $("after").hidden = false;
   $("command").hidden = false;
+  $("save").hidden = false;
 }
 
 export function describeAnswer() {

@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 import { resolved } from "./openapi.js";
+import { words } from "./language.js";
 import { code, inline } from "./prose.js";
 
 export function fieldTable(caption, rows, heading) {
@@ -14,7 +15,7 @@ export function fieldTable(caption, rows, heading) {
 }
 
 export function statusTable(responses, api, heading) {
-  return table("Statuses", heading, Object.entries(responses).map(([status, answer]) => {
+  return table(words().statuses, heading, Object.entries(responses).map(([status, answer]) => {
     const about = element("td");
     about.append(...inline(resolved(answer, api).description ?? ""));
     return [code(status), about];
@@ -39,7 +40,7 @@ function table(caption, heading, rows) {
   const frame = element("div", "scroll");
   frame.tabIndex = 0;
   frame.role = "region";
-  frame.ariaLabel = `${caption}, ${heading.textContent}`;
+  frame.ariaLabel = words().region(caption, heading.textContent);
   frame.append(made);
   return frame;
 }

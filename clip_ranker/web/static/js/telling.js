@@ -1,6 +1,7 @@
 /* What the page says of a run and of what went wrong, in the language of the moment. */
 
 import { english } from "./element.js";
+import { detailOf, reasonOf } from "./failures.js";
 import { words } from "./language.js";
 import { $, page } from "./page.js";
 import { ServiceError } from "./service.js";
@@ -31,12 +32,13 @@ export function refuse(error) {
 }
 
 function sentenceOf({ status, message, retryAfterS, detail }) {
-  const { errors, reasons } = words();
+  const { errors, brackets } = words();
   if (status === 401) return errors.unauthorised;
   if (retryAfterS) return errors.busy(retryAfterS);
   if (status === 0) return errors[message];
-  const [{ field, reason, message: why = "" } = {}] = detail;
-  if (reason in reasons) return errors.photo(reasons[reason]);
+  const [first = {}] = detail;
+  const { field, reason, message: why = "" } = first;
+  if (reason) return errors.photo(reasonOf(reason), detailOf(first), brackets);
   const most = field === "candidates" && /at most (\d+) items/.exec(why);
   return most ? errors.tooMany(most[1]) : [errors.service, english(message)];
 }

@@ -2,6 +2,7 @@
 
 import { element } from "./element.js";
 import { isKey } from "./key.js";
+import { words } from "./language.js";
 import { example } from "./openapi.js";
 
 const $ = (id) => document.getElementById(id);
@@ -13,26 +14,26 @@ export function trial(method, path, body, api) {
     input = element("textarea");
     input.rows = 10;
     input.spellcheck = false;
-    input.ariaLabel = `Body of ${method} ${path}`;
+    input.ariaLabel = words().bodyOf(`${method} ${path}`);
     input.value = JSON.stringify(example(body, api) ?? {}, null, 2);
     form.append(input);
   }
   const status = element("p", "soft");
   status.role = "status";
   const row = element("div", "row");
-  row.append(element("button", "primary", "Send"), status);
+  row.append(element("button", "primary", words().send), status);
   const answer = element("pre");
   answer.hidden = true;
   answer.tabIndex = 0;
   answer.role = "region";
-  answer.ariaLabel = `Answer of ${method} ${path}`;
+  answer.ariaLabel = words().answerOf(`${method} ${path}`);
   form.append(row, answer);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(method, path, input?.value, { status, answer });
   });
   const details = element("details");
-  details.append(element("summary", "", "Try it"), form);
+  details.append(element("summary", "", words().tryIt), form);
   return details;
 }
 
@@ -40,7 +41,7 @@ async function send(method, path, body, { status, answer }) {
   const headers = body === undefined ? {} : { "Content-Type": "application/json" };
   const key = $("key").value.trim();
   if (key && !isKey(key)) {
-    status.textContent = "Not sent: a key is made of ASCII characters without spaces.";
+    status.textContent = words().noKey;
     return;
   }
   if (key) headers.Authorization = `Bearer ${key}`;
@@ -57,7 +58,7 @@ async function send(method, path, body, { status, answer }) {
     status.textContent = `${response.status}, ${Math.round(performance.now() - start)} ms`;
     answer.textContent = indented(answer.textContent);
   } catch (error) {
-    status.textContent = `No answer: ${error.message}`;
+    status.textContent = words().noAnswer(error.message);
   }
 }
 

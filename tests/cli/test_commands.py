@@ -1,0 +1,104 @@
+"""The commands beside rank: prefetch, health, models; and what a service is asked."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clip_ranker import __version__, examples
+from clip_ranker.cli.main import main
+from tests.running import Service
+
+
+@pytest.fixture
+def listings(tmp_path: Path) -> Path:
+    """More than one prefetch takes, of few pictures; and one that is blocked."""
+    path = tmp_path / "listings.json"
+    urls = [f"example:{examples.names()[number % 3]}" for number in range(201)]
+    urls[200] = "ftp://a.test/a.jpg"
+    path.write_text(json.dumps([{"auction_id": n, "image_url": u} for n, u in enumerate(urls)]))
+    return path
+
+
+@pytest.fixture
+def busy() -> Iterator[tuple[str, list[Any]]]:
+    """A service that has too much to do, and what it was asked."""
+    asked: list[Any] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.do_GET()
+
+        def do_GET(self) -> None:
+            self.send_response(503)
+            self.send_header("Retry-After", "7")
+            self.end_headers()
+            self.wfile.write(b'{"error": "the model is starting", "detail": []}')
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()
+
+
+def test_prefetch_sends_all_in_parts(
+    service: Service, listings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["prefetch", str(listings), "--url", service.url, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["accepted"] + said["known"] == 200
+    assert said["refused"] == 1
+    assert main(["prefetch", str(listings), "--url", service.url]) == 0
+    assert capsys.readouterr().out.endswith(" known already, 1 refused\n")
+
+
+def test_prefetch_of_a_folder_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["prefetch", str(examples.FOLDER)]) == 2
+    assert "give a file of listings" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_health(
+    service: Service, busy: tuple[str, list[Any]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["health", "--url", service.url]) == 0
+    assert capsys.readouterr().out == f"ok, version {__version__}\n"
+    assert main(["health", "--url", service.url, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "version": __version__}
+    assert main(["health", "--url", busy[0]]) == 1
+    assert "the model is starting (try again in 7 s)" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_the_deadline_is_sent(busy: tuple[str, list[Any]], listings: Path) -> None:
+    url, asked = busy
+    wait = ["--url", url, "--deadline-ms", "5000"]
+    assert main(["rank", "example:cat", str(listings), *wait]) == 1
+    assert [body["deadline_ms"] for body in asked] == [5000]
+
+
+def test_models_lists_the_store(stored: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    stored("tiny")
+    assert main(["models", "--json"]) == 0
+    (tiny,) = (one for one in json.loads(capsys.readouterr().out) if one["name"] == "tiny")
+    assert tiny["precision"] == "fp32"
+    assert tiny["source"]
+    assert tiny["size_bytes"] > 1000
+    assert main(["models"]) == 0
+    assert "tiny" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["", "prefetch", "health", "models"])
+def test_help_teaches(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([*command.split(), "--help"])
+    shown = capsys.readouterr().out
+    words = {"": ("rank", "prefetch", "health", "models", "import"), "models": ("CLIP_MODEL",)}
+    for word in words.get(command, ("--url", "http://localhost:8000")):
+        assert word in shown
