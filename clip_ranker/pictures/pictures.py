@@ -128,27 +128,20 @@ class Pictures:
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedded:
         """The life of a picture, each step when it is its turn."""
         try:
-            async with AsyncExitStack() as claim:
-                embedded = await self._known_or_new(source, picture, claim)
+            embedded = await self._known_or_new(source, picture)
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 for one in picture.sources:
                     self._cache.put_failure(one.key, failure)
             raise
         for one in picture.sources:
-            if one.worth_keeping and one.key not in self._cache:
+            if one.worth_keeping:
                 self._cache.put(one.key, embedded, bytes_key=picture.bytes_key, share=one.remote)
         return embedded
 
-    async def _known_or_new(
-        self, source: Source, picture: SharedPicture, claim: AsyncExitStack
-    ) -> Embedded:
+    async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedded:
         """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
         async with AsyncExitStack() as held:
-            await self._turn(source, picture, held)
-            elsewhere = await claim.enter_async_context(self._cache.claim(source))
-            if elsewhere is not None:
-                return elsewhere
             data = await self._bytes(source, picture, held)
             if data is not source.content:
                 picture.bytes_key = await self._keys.of_bytes(data, source.image_resize_px)
@@ -176,18 +169,16 @@ class Pictures:
                     return self._batcher.put(picture, pixels), fingerprint(pixels)
         raise AssertionError("no picture is too large to be large")
 
-    async def _turn(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> None:
-        if not isinstance(source.content, bytes):
-            await held.enter_async_context(self.turns.downloads.hold(picture))
-            held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
-        if source.remote:
-            picture.tell_who_gave_up_on_its_host()
-        picture.begun = True
-
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
         """The file; ``held`` keeps what it takes of memory in count."""
         if isinstance(source.content, bytes):
+            picture.begun = True
             return source.content
+        await held.enter_async_context(self.turns.downloads.hold(picture))
+        held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
+        if source.remote:
+            picture.tell_who_gave_up_on_its_host()
+        picture.begun = True
         if callable(source.content):
             return await asyncio.to_thread(source.content)
 
