@@ -1,6 +1,8 @@
 """The two BentoML services and their wiring; the logic is in clip_ranker."""
 
 import os
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,9 @@ from bentoml.exceptions import BentoMLException, InvalidArgument
 
 from clip_ranker import entrypoint, web
 from clip_ranker.embed.embedder import Embedder
+from clip_ranker.embed.hung import Watched
 from clip_ranker.embed.packed import pack, unpack
-from clip_ranker.errors import EmbedFailedError
+from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.preprocess import Pixels
@@ -63,24 +66,25 @@ class ClipEmbedder:
     stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
 
     def __init__(self) -> None:
-        self._encoder = Encoder(model.graph, threads=settings.embed_threads)
+        encoder = Encoder(model.graph, threads=settings.embed_threads)
+        self._model = Watched(encoder, timeout_s=settings.embed_timeout_s)
 
     @bentoml.api(batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS)
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
-        return self._encoder(pixels)
+        return self._model(pixels)
 
     @bentoml.api
     def embed_packed(self, pixels: str, digest: str) -> str:
         """The same for an API elsewhere, which may not have been updated at the same moment."""
         if digest != model.digest:
             raise InvalidArgument("this embedder serves another model than the API asks for")
-        return pack(self._encoder(unpack(pixels)))
+        return pack(self._model(unpack(pixels)))
 
     @bentoml.api
-    def check(self) -> bool:
-        """Whether the model embeds. As __is_ready__ anybody could ask for it, by /readyz."""
-        return bool(np.isfinite(self._encoder(embedder.black)).all())
+    async def check(self) -> bool:
+        """Whether the model works; does not wait in line for it, as what is not async does."""
+        return self._model.well
 
     @bentoml.api
     async def pid(self) -> int:
@@ -107,7 +111,10 @@ class ClipRanker:
     @bentoml.on_startup
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
-        embedder.connect(self._embed, None if settings.embedder_url else self._pid)
+        if settings.embedder_url:
+            embedder.connect(self._embed, check=partial(self._ask, "check"))
+        else:
+            embedder.connect(self._embed, partial(self._ask, "pid"))
         feedback = Feedback(verdicts) if verdicts else None
         self._api = Api(Pictures(model, settings, embedder), settings, model.name, feedback)
 
@@ -142,22 +149,22 @@ class ClipRanker:
         return await self._api.feedback(request)
 
     async def _embed(self, pixels: Pixels) -> Embedding:
-        remote = self.remote.to_async
+        if settings.embedder_url:
+            return unpack(await self._ask("embed_packed", pack(pixels), model.digest))
+        return await self._ask("embed", pixels)
+
+    async def _ask(self, name: str, *arguments: Any) -> Any:
         try:
-            if settings.embedder_url:
-                packed = pack(pixels)
-                return unpack(await remote.call("embed_packed", packed, model.digest))
-            return await remote.call("embed", pixels)
+            return await self.remote.to_async.call(name, *arguments)
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from error
         except BentoMLException as error:
+            if settings.embedder_url and error.error_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                # Another model, or something before it that is full or down: no picture's fault.
+                raise EmbedderUnavailableError(
+                    f"the embedder refuses ({error.error_code:d}), try again in a few seconds"
+                ) from error
             raise EmbedFailedError("batch") from error
-
-    async def _pid(self) -> int:
-        try:
-            return await self.remote.to_async.call("pid")
-        except aiohttp.ClientError as error:
-            raise ConnectionError(str(error)) from error
 
 
 web.install(ClipRanker, settings, well=lambda: embedder.well)

@@ -10,12 +10,14 @@ import numpy as np
 import psutil
 
 from clip_ranker.embed.batcher import Embed
+from clip_ranker.embed.hung import Check, hung_after_s, in_line
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
 
+AskPid = Callable[[], Awaitable[int]]
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
 PROBE_PAUSE_S = 0.25
@@ -25,13 +27,8 @@ FAILED_PAUSE_S = 1.0
 """After a picture that the model failed on; BentoML logs a traceback for each."""
 CANNOT_TELL = (OSError, psutil.Error)
 """Of a process that is away, hung, or cannot be looked at for want of an open file."""
-ANSWERED_WITHIN_S = 14.0
-"""A hung call should not be waited for longer: requests must be answered within 15 s."""
-
-
-def hung_after_s(expected_s: float, timeout_s: float) -> float:
-    """How long a call of pictures that take ``expected_s`` one by one may stay out."""
-    return max(timeout_s, min(5 * expected_s, ANSWERED_WITHIN_S), 2 * expected_s)
+IN_LINE_S = 60.0
+"""On another machine a call may wait that long behind those of other APIs, while that works."""
 
 
 class Embedder:
@@ -48,12 +45,11 @@ class Embedder:
 
     Attributes:
         well: whether pictures can be embedded, as far as the last call or probe tells.
-        black: a picture to probe with, uint8 (1, height, width, 3).
     """
 
     def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
         self.well = False
-        self.black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
+        self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
         self._timeout_s = timeout_s
         self._one_picture_s = 0.0
         self._failed_on = 0  # pictures
@@ -61,13 +57,15 @@ class Embedder:
         self._process: psutil.Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def connect(self, call: Embed, ask_pid: Callable[[], Awaitable[int]] | None) -> None:
+    def connect(
+        self, call: Embed, ask_pid: AskPid | None = None, *, check: Check | None = None
+    ) -> None:
         """Begins to look for the process; needs a running event loop.
 
-        Both calls go to the other process, and raise ``ConnectionError`` when it is away. Without
-        ``ask_pid`` it is on another machine.
+        All calls go to the other process, and raise ``ConnectionError`` when it is away. One on
+        another machine has ``check`` instead of ``ask_pid``: whether it works.
         """
-        self._call, self._ask_pid = call, ask_pid
+        self._call, self._ask_pid, self._check = call, ask_pid, check
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -80,7 +78,7 @@ class Embedder:
         """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim).
 
         Raises:
-            EmbedderUnavailableError: the process is starting, away or hung.
+            EmbedderUnavailableError: the process is starting, away or hung, or refuses.
             EmbedFailedError: the model failed on this batch.
         """
         if not self.well:
@@ -90,9 +88,12 @@ class Embedder:
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
             self.well = False
-            raise EmbedderUnavailableError(
-                "the model stopped and is starting again, try again in a few seconds"
-            ) from error
+            stopped = "the model stopped and is starting again, try again in a few seconds"
+            raise EmbedderUnavailableError(stopped) from error
+        except EmbedderUnavailableError as error:
+            logger.error("embedder: %s", error)
+            self.well = False
+            raise
         except EmbedFailedError:
             self._failed_on = len(pixels)
             raise
@@ -101,17 +102,18 @@ class Embedder:
         return embeddings
 
     async def _bounded(self, pixels: Pixels, *, probing: bool = False) -> Embedding:
-        limit_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
+        hung_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
+        limit_s = hung_s if self._check is None else max(hung_s, IN_LINE_S)
         async with self._one_at_a_time, self._killed_after(limit_s):
             if not (self.well or probing):  # the call that this one waited for has failed
                 raise ConnectionError
             try:
-                embeddings = await self._call(pixels)
+                embeddings = await in_line(self._call(pixels), self._check, hung_s)
             except ConnectionError:
                 if not self._alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
-                embeddings = await self._call(pixels)
+                embeddings = await in_line(self._call(pixels), self._check, hung_s)
             self._answered_at = time.monotonic()
             return embeddings
 
@@ -156,7 +158,7 @@ class Embedder:
                 if (task := asyncio.current_task()) and task.cancelling():
                     raise
                 self.well = False  # what it waited for was cut off, not this task
-            except EmbedFailedError as error:
+            except (EmbedFailedError, EmbedderUnavailableError) as error:
                 self.well = False
                 logger.error("embedder: %s, of black pictures", error)
                 pause_s = FAILED_PAUSE_S
@@ -167,8 +169,7 @@ class Embedder:
             await asyncio.sleep(pause_s)
 
     def _silent(self) -> bool:
-        remote = self._ask_pid is None
-        return remote and time.monotonic() - self._answered_at > REMOTE_SILENT_S
+        return self._check is not None and time.monotonic() - self._answered_at > REMOTE_SILENT_S
 
     async def _find(self) -> None:
         if self._ask_pid is not None:
@@ -183,13 +184,13 @@ class Embedder:
         for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
             start = time.perf_counter()
             with suppress(EmbedderUnavailableError, EmbedFailedError):
-                await self(self.black)
+                await self(self._black)
                 took_s = time.perf_counter() - start
                 self._one_picture_s = min(self._one_picture_s, took_s)
 
     async def _probe(self) -> None:
         """Embeds black pictures: as many as it failed on, or one."""
-        black = np.repeat(self.black, self._failed_on or 1, axis=0)
+        black = np.repeat(self._black, self._failed_on or 1, axis=0)
         embeddings = await self._bounded(black, probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("vector")

@@ -9,7 +9,6 @@ import numpy as np
 import psutil
 import pytest
 
-from clip_ranker.embed import embedder as embedder_module
 from clip_ranker.embed.embedder import DISPATCHER_LESSONS, Embedder
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
@@ -257,30 +256,10 @@ def test_a_hung_process_that_could_not_be_killed_is_killed_later(
     asyncio.run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("pictures", "one_picture_s", "limit_s"),
-    [
-        (1, 0.07, 10),
-        (16, 0.07, 10),
-        (16, 0.15, 12),  # five times
-        (16, 0.2, 14),
-        (16, 0.43, 14),
-        (16, 0.5, 16),  # twice
-        (256, 0.07, 256 * 0.07 * 2),
-    ],
-)
-def test_a_call_counts_as_hung_in_time_for_an_answer_but_not_on_a_slow_machine(
-    pictures: int, one_picture_s: float, limit_s: float
-) -> None:
-    expected_s = pictures * one_picture_s
-    assert embedder_module.hung_after_s(expected_s, 10) == pytest.approx(limit_s)
-    assert embedder_module.hung_after_s(expected_s, 60) == 60
-
-
 def test_a_large_batch_that_hangs_is_not_waited_for_longer_than_an_answer_may_take(
     remote: Remote, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(embedder_module, "ANSWERED_WITHIN_S", 0.5)
+    monkeypatch.setattr("clip_ranker.embed.hung.ANSWERED_WITHIN_S", 0.5)
 
     async def scenario() -> None:
         embedder = await started(remote)
@@ -326,6 +305,19 @@ def test_who_waited_behind_a_call_that_hangs_is_refused_with_it(remote: Remote) 
         outcomes = await asyncio.gather(embedder(ONE), embedder(ONE), return_exceptions=True)
         assert [type(one) for one in outcomes] == [EmbedderUnavailableError] * 2
         assert remote.calls == calls + 1
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
+def test_one_that_refuses_is_unwell_until_it_does_not(remote: Remote) -> None:
+    async def scenario() -> None:
+        embedder = await started(remote)
+        remote.fails = [EmbedderUnavailableError("it has another model")]
+        with pytest.raises(EmbedderUnavailableError, match="another model"):
+            await embedder(ONE)
+        assert not embedder.well
+        await until(lambda: embedder.well)
         await embedder.close()
 
     asyncio.run(scenario())
