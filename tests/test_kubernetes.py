@@ -91,3 +91,8 @@ def test_the_labels_that_join_them_are_the_pods() -> None:
     for kind in ("PodDisruptionBudget", "Deployment"):
         assert find(kind)["spec"]["selector"]["matchLabels"] == pod
     assert find("NetworkPolicy")["spec"]["podSelector"]["matchLabels"] == pod
+
+
+def test_the_model_takes_the_processors_that_a_pod_asks_for() -> None:
+    asked = container()["resources"]["requests"]["cpu"]
+    assert find("ConfigMap")["data"]["CLIP_EMBED_THREADS"] == asked

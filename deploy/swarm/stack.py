@@ -32,7 +32,8 @@ clients: dict[str, httpx.Client] = {}
 
 SETTINGS = {
     "CLIP_CACHE_IMAGE": CACHE_IMAGE,
-    # The defaults suit people, who wait for a frozen replica as long as for the longest request.
+    # The default, 100 s, is for the longest request. Here none takes long, and what hangs in the
+    # frozen replica is asked of another one only when the grace is over; likewise the drain below.
     "CLIP_STOP_GRACE": "25s",
 }
 IN_THE_CONTAINER = {

@@ -187,12 +187,15 @@ def test_rates_are_measured(load: Load, caddy: httpx.Client) -> None:
 def test_the_embedder_runs_apart(swarm: None) -> None:
     docker("service", "scale", "--detach", f"{stack.SERVICE}=0")  # the processors are few
     stack.deploy(stack.IMAGE, "stack.embedder.yml", allow=IMAGES, stack="apart", replicas=1)
-    stack.wait_until(lambda: stack.containers("apart_clip-api") != [], "an API without a model")
+    for service in ("apart_embedder", "apart_clip-api"):
+        stack.wait_until(lambda: stack.containers(service) != [], service)  # noqa: B023
     (api,), (embedder,) = map(stack.containers, ("apart_clip-api", "apart_embedder"))
     assert "ClipEmbedder" in docker("top", embedder, "-eo", "pid,args")
     assert "ClipEmbedder" not in docker("top", api, "-eo", "pid,args")
     client = stack.client(api)
+    stack.wait_until(lambda: client.get("/healthz").text == "ok", "the API has found it")
     assert client.post("/rank", json=body("example:cat")).json()["meta"]["succeeded"] == 1
     docker("kill", embedder)
     stack.wait_until(lambda: client.get("/healthz").status_code == 503, "it is as well")
     stack.wait_until(lambda: client.get("/healthz").text == "ok", "another embedder")
+    assert stack.containers("apart_clip-api") == [api]  # it was not ended meanwhile
