@@ -67,6 +67,14 @@ def test_of_many_names_a_few_are_looked_at(counts: Counts) -> None:
     assert counts.characters < 20_000
 
 
+def test_slips_are_looked_for_in_the_first_listings_alone(counts: Counts) -> None:
+    mistyped = {"auctoin": "A", "imgae_url": "example:cat"}
+    [fault] = errors(candidates=[mistyped] * 12_000)
+    assert fault["type"] == "too_long"
+    assert counts.compared < 100
+    assert counts.characters < 50_000  # as many listings as are read before the bound is reached
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"),
     [
