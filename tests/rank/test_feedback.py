@@ -129,6 +129,23 @@ def test_a_verdict_that_comes_again_is_written_once_and_a_change_of_mind_too(
     assert [one["same"] for one in lines(tmp_path)] == [True, False, True]
 
 
+def test_a_file_that_goes_while_the_folder_is_measured_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    request_id = desk.remember(Ranked("A"))
+    gone, found = tmp_path / "gone.jsonl", Path.glob
+    gone.touch()
+
+    def moved_away_behind(folder: Path, pattern: str) -> list[Path]:
+        files = list(found(folder, pattern))
+        gone.unlink()
+        return files
+
+    monkeypatch.setattr(Path, "glob", moved_away_behind)
+    assert desk.say(request_id, "A", same=True) == "written"
+
+
 def test_a_ranking_is_forgotten_after_an_hour_and_not_before(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
     early = desk.remember(Ranked("A"))
