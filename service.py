@@ -33,6 +33,7 @@ entrypoint.take_over()
 settings = get_settings()
 model = store.load(settings.model)
 embedder = Embedder(model.preprocess, timeout_s=settings.embed_timeout_s)
+# Not in ClipRanker.start: an error here ends the service, there its process starts again for ever.
 verdicts = Verdicts(Path(settings.feedback_dir)) if settings.feedback_dir else None
 
 MOST_IN_A_CALL = most_in_a_call(settings.max_batch_size)

@@ -1,4 +1,4 @@
-import { ClipRanker, ClipRankerError, type AuctionId } from "clip-ranker-client";
+import { ClipRanker, ClipRankerError, message, type AuctionId } from "clip-ranker-client";
 import { useRanking } from "clip-ranker-client/expo";
 import { useCallback, useEffect, useRef, useState } from "react";
 import { Linking, StyleSheet, Text, View, type FlatList } from "react-native";
@@ -27,11 +27,11 @@ export default function App() {
 function Search() {
   const words = useWords();
   const [page, setPage] = useState(1);
-  const { session, rank, rankRest, undo } = useRanking(
+  const { session, rank, rankRest, stop, undo } = useRanking(
     client,
     found(page).map((it) => ({ auction_id: it.id, image_url: it.thumbnail, title: it.name })),
   );
-  const { phase, rows, done, total, problem } = session;
+  const { phase, rows, rest, done, total, problem } = session;
   const list = useRef<FlatList>(null);
   const [photoFault, setPhotoFault] = useState<PhotoError | null>(null);
   const [told, setTold] = useState<"thanks" | "notTold" | null>(null);
@@ -71,12 +71,11 @@ function Search() {
   }, [phase]);
 
   const fault = photoFault ? words.photo[photoFault.reason] : problem && problemIn(words, problem);
-  const unknown = rows.some(({ score, failure }) => score === null && failure === null);
   return (
     <SafeAreaView style={styles.screen}>
       <View style={styles.buttons}>
         {phase === "ranking" ? (
-          <Button title={words.stop(done, total)} onPress={undo} />
+          <Button title={words.stop(done, total)} onPress={stop} />
         ) : (
           <>
             <Button title={words.take} onPress={() => rankPhoto(takePhoto("camera"))} />
@@ -84,7 +83,7 @@ function Search() {
           </>
         )}
         {phase === "ranked" && <Button title={words.undo} onPress={undo} />}
-        {phase === "ranked" && unknown && <Button title={words.rankRest} onPress={rankRest} />}
+        {phase === "ranked" && rest > 0 && <Button title={words.rankRest} onPress={rankRest} />}
       </View>
       {fault && (
         <Text accessibilityRole="alert" style={styles.fault}>
@@ -108,7 +107,7 @@ function Search() {
             picture={pictureOf(listing.image_url, SERVICE)}
             score={score}
             match={match}
-            failure={failure && words.failure[failure.reason]}
+            failure={failure && message(failure, words.language)}
             requestId={requestId}
             onSame={onSame}
           />

@@ -52,10 +52,10 @@ def explain(data: bytes) -> NotAnImageError:
         return NotAnImageError("format_raw")
     if data[4:8] in FILM_BOXES:
         return NotAnImageError("format_film")
-    if element := markup.first_element(data):
-        if element in markup.PAGE_ELEMENTS:
+    if kind := markup.kind(data):
+        if kind == "page":
             return NotAnImageError("format_page")
-        return NotAnImageError("format", format="SVG" if element == b"svg" else "XML")
+        return NotAnImageError("format", format=kind)
     if b"%PDF-" in data[:1024]:
         return NotAnImageError("format", format="PDF")
     if data.startswith(b"RIFF") and data[8:12] != b"WEBP":

@@ -8,8 +8,12 @@ import anyio
 import httpx
 
 from clip_ranker import markup
+from clip_ranker.download.encodings import is_compressed, unfolded
 from clip_ranker.errors import DownloadFailedError
+from clip_ranker.unfolding import Unfolding
 
+MARKUP_BYTES = 250_000
+"""In which the first element is looked for: there may be a long comment before it."""
 PAGE_BYTES = 16_384
 """Of a page; its title is at the beginning."""
 PATIENCE_S = 0.5
@@ -21,7 +25,7 @@ _CHARSET = re.compile(rb"charset\s*=\s*[\"']?([\w-]{1,20})", re.IGNORECASE)
 
 def is_page(body: bytes | bytearray) -> bool:
     """Whether a body begins like a web page, whatever its type is said to be."""
-    return markup.first_element(body[:PAGE_BYTES]) in markup.PAGE_ELEMENTS
+    return markup.kind(body[:MARKUP_BYTES]) == "page"
 
 
 def title(page: bytes | bytearray, content_type: str) -> str:
@@ -47,15 +51,22 @@ async def explain(response: httpx.Response) -> DownloadFailedError:
     """The error of a status, with the title of its page if that comes soon."""
     plain = DownloadFailedError("http_status", status=response.status_code)
     content_type = response.headers.get("content-type", "")
-    encoding = response.headers.get("content-encoding", "identity").lower()
-    if "html" not in content_type.lower() or encoding not in ("", "identity"):
+    if "html" not in content_type.lower():
         return plain
     page = bytearray()
-    with suppress(httpx.TransportError), anyio.move_on_after(PATIENCE_S):  # the error is known
-        async for chunk in response.aiter_raw():
-            page += chunk
-            if len(page) >= PAGE_BYTES:
-                break
+    # The error is known, whatever becomes of its page.
+    with suppress(httpx.TransportError, DownloadFailedError), anyio.move_on_after(PATIENCE_S):
+        await _read_start(response, page)
     if not (said := title(page, content_type)):
         return plain
     return DownloadFailedError("http_status_page", status=response.status_code, title=said)
+
+
+async def _read_start(response: httpx.Response, page: bytearray) -> None:
+    is_packed = is_compressed(response.headers.get("content-encoding", ""))
+    unfolding = Unfolding() if is_packed else None
+    async for chunk in response.aiter_raw():
+        for piece in unfolded(unfolding, chunk) if unfolding else [chunk]:
+            page += piece
+            if len(page) >= PAGE_BYTES:
+                return

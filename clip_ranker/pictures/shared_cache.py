@@ -16,9 +16,10 @@ from clip_ranker.pictures.embedded import Embedded
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "clip-ranker:"
 HEADER = struct.Struct(f"<4sd{FINGERPRINT_BYTES}s")
 MAGIC = b"CRe2"
+PREFIX = f"clip-ranker:{MAGIC.decode()}:"
+"""With the format: replicas of two versions leave each other's entries alone."""
 FLOAT = np.dtype("<f4")
 LEFT_ALONE_S = 5.0
 """After a failure, before it is asked again."""

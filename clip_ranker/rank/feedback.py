@@ -13,7 +13,7 @@ import numpy as np
 from cachetools import TTLCache
 from pydantic import BaseModel, Field
 
-from clip_ranker.errors import NotFoundError
+from clip_ranker.errors import BadRequestError, NotFoundError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.rank.lenient import Id, Request
 from clip_ranker.rank.ranking import Ranking
@@ -25,6 +25,8 @@ REMEMBERED_BYTES = 64_000_000
 """Of all rankings that are remembered: 530 of 50 listings at 512 values a vector, 230 at 1280."""
 OVERHEAD_BYTES, ID_BYTES = 2000, 200
 """Of a ranking, and of a listing in it, besides vectors and ids; measured with tracemalloc."""
+MOST_CHANGES = 2
+"""Of a verdict on a listing: each is a line on the disk, and a client could go on for ever."""
 Outcome = Literal["written", "known"]
 
 
@@ -53,14 +55,14 @@ class Remembered:
         vectors: shape (photos + listings, dim), unit length; a copy, so that its bytes are known.
         photos: so many of them.
         rows: of each listing with a score, by ``auction_id``; of the best where that repeats.
-        said: verdicts so far.
+        said: verdicts that were written, in turn.
     """
 
     model: str
     vectors: Embedding
     photos: int
     rows: dict[str | int, int]
-    said: dict[str | int, bool] = field(default_factory=dict)
+    said: dict[str | int, list[bool]] = field(default_factory=dict)
 
     def nbytes(self) -> int:
         """Memory that it takes, at most."""
@@ -104,6 +106,7 @@ class Feedback:
 
         Raises:
             NotFoundError: the ranking or the listing is not known.
+            BadRequestError: this verdict was changed too often.
             NotStoredError: it cannot be written.
         """
         remembered = self._remembered.get(request.request_id)
@@ -123,12 +126,16 @@ class Feedback:
 
     def _write(self, ranking: Remembered, request: FeedbackRequest) -> Outcome:
         name = request.auction_id
-        if ranking.said.get(name) is request.same:  # such as a client that asks twice
+        said = ranking.said.setdefault(name, [])
+        if said and said[-1] is request.same:  # such as a client that asks twice
             return "known"
+        if len(said) > MOST_CHANGES:
+            why = f"this verdict was changed {MOST_CHANGES} times: that is as often as it can be"
+            raise BadRequestError(f"same: {why}", [{"field": "same", "message": why}])
         listing = ranking.vectors[ranking.rows[name]]
         photo = max(ranking.vectors[: ranking.photos], key=lambda one: cosine(one, listing))
         self._verdicts.append(line(ranking.model, photo, listing, same=request.same))
-        ranking.said[name] = request.same
+        said.append(request.same)
         return "written"
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from itertools import islice
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
 LONGEST_ID = 256
-MOST_NAMES = 30
-"""Of an object that are looked at for a typing error."""
+MOST_NAMES, LONGEST_NAME = 50, 50
+"""Of an object, and characters of a name: what is beyond is no field by another name."""
 TYPED = 0.8
 """How much of a name must be right, from 0 to 1."""
 READ_IT = "read the file and send its bytes as base64"
@@ -74,24 +75,39 @@ def object_of(data: object, wanted: str) -> dict[str, Any]:
 
 def check_spelling(given: dict[str, Any], fields: Iterable[str]) -> None:
     """ValueError where a field is missing that is there in another spelling, such as imageUrl."""
-    spelled = {_bare(name): name for name in reversed(given) if given[name] is not None}
-    for field in fields:
-        if given.get(field) is None and (name := spelled.get(_bare(field))):
-            raise ValueError(f"{name[:50]}: did you mean {field}?")
+    for field in _missing(given, fields):
+        if name := respelled(given, field):
+            raise ValueError(did_you_mean(name, field))
 
 
 def check_slips(given: dict[str, Any], fields: Iterable[str]) -> None:
     """ValueError where a field is missing and one is there that is often taken for it, or typed."""
-    spelled = {_bare(name): name for name in reversed(given)}
-    missing = {_bare(name): name for name in fields if given.get(name) is None and name in SLIPS}
+    missing = {_bare(name): name for name in _missing(given, fields) if name in SLIPS}
     for field in missing.values():
-        for slip in map(_bare, SLIPS[field].split()):
-            if name := spelled.get(slip):
-                raise ValueError(f"{name[:50]}: did you mean {field}?")
-    # Another spelling is told where it stands, by ``check_spelling``.
-    for typed in [name for name in spelled if name not in missing][:MOST_NAMES]:
-        for nearest in get_close_matches(typed, missing, 1, TYPED):
-            raise ValueError(f"{spelled[typed][:50]}: did you mean {missing[nearest]}?")
+        for name in slips(given, field):
+            raise ValueError(did_you_mean(name, field))
+    names = _names(given) if missing else {}
+    for field in missing:
+        # In this order it costs next to nothing where no name is near.
+        for typed in get_close_matches(field, names, 1, TYPED):
+            [nearest] = get_close_matches(typed, missing, 1, 0)
+            raise ValueError(did_you_mean(names[typed], missing[nearest]))
+
+
+def respelled(given: dict[str, Any], field: str) -> str | None:
+    """The name under which a field that is missing is there in another spelling, if it is."""
+    return _names(given).get(_bare(field))
+
+
+def slips(given: dict[str, Any], field: str) -> list[str]:
+    """Names that are there and often taken for a field."""
+    names = _names(given)
+    return [names[bare] for bare in map(_bare, SLIPS[field].split()) if bare in names]
+
+
+def did_you_mean(name: str, field: str) -> str:
+    """What is said of a slip."""
+    return f"{name}: did you mean {field}?"
 
 
 def kind_of(value: object) -> str:
@@ -108,6 +124,16 @@ def kind_of(value: object) -> str:
         case list():
             return "a list"
     return "an object"
+
+
+def _missing(given: dict[str, Any], fields: Iterable[str]) -> list[str]:
+    return [field for field in fields if given.get(field) is None]
+
+
+def _names(given: dict[str, Any]) -> dict[str, str]:
+    """Names of what is no null, by their letters and digits alone."""
+    few = [name for name in islice(given, MOST_NAMES) if len(name) <= LONGEST_NAME]
+    return {_bare(name): name for name in reversed(few) if given[name] is not None}
 
 
 def _bare(name: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +56,7 @@ class Verdicts:
             NotStoredError: the folder has reached its bound, or the disk says no.
         """
         try:
-            used = sum(file.stat().st_size for file in self._folder.glob("*.jsonl"))
-            if used + len(line) > self._most_bytes:
+            if self._used_bytes() + len(line) > self._most_bytes:
                 raise NotStoredError(
                     f"no verdict is taken: the files of {SETTING} have reached "
                     f"{self._most_bytes} bytes; move them away"
@@ -65,6 +65,13 @@ class Verdicts:
         except OSError as error:
             logger.warning("feedback: %s", error)
             raise NotStoredError("the verdict could not be written, the log tells why") from error
+
+    def _used_bytes(self) -> int:
+        used = 0
+        for file in self._folder.glob("*.jsonl"):
+            with suppress(FileNotFoundError):  # moved away meanwhile
+                used += file.stat().st_size
+        return used
 
     def _write(self, line: bytes) -> None:
         # Opened anew each time: the file may have been moved away.

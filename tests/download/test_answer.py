@@ -122,6 +122,47 @@ def test_a_page_that_counts_as_success_is_no_picture(server: RawServer) -> None:
 
 
 @pytest.mark.parametrize(
+    "start",
+    [
+        b"<h2>",
+        b"<span>",
+        b"<noscript>",
+        b"<img src=a>",
+        b"<main>",
+        b"<!--%s-->\n<p>" % bytes(50_000),
+    ],
+)
+def test_a_page_is_one_whatever_it_begins_with(start: bytes, server: RawServer) -> None:
+    server.says("/", OK + b"\r\n" + start)
+    assert str(outcome(server, "/", max_download_bytes=100_000)) == (
+        "not a picture: this is a web page"
+    )
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_the_page_of_an_error_may_be_packed(encoding: str, server: RawServer) -> None:
+    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    html = pack(b"<title>No robots</title>" + bytes(50_000_000))
+    head = b"HTTP/1.1 403 No\r\nContent-Type: text/html\r\nContent-Encoding: %s\r\n\r\n"
+    head %= encoding.encode()
+    server.says("/", head + html)
+    assert str(outcome(server, "/")) == "HTTP 403 with a web page, “No robots”"
+    for unreadable in (b"", b"<title>No robots</title>", html[:5]):
+        server.says("/", head + unreadable)
+        assert str(outcome(server, "/")) == "HTTP 403"
+
+
+@pytest.mark.parametrize("encoding", [b"br", b"gzip, gzip"])
+def test_a_packed_page_that_is_not_read_is_the_error_it_came_with(
+    encoding: bytes, server: RawServer
+) -> None:
+    server.says(
+        "/", page(b"x").replace(b"\r\n\r\n", b"\r\nContent-Encoding: %s\r\n\r\n" % encoding)
+    )
+    assert str(outcome(server, "/")) == "HTTP 403"
+
+
+@pytest.mark.parametrize(
     ("title", "more", "says"),
     [
         (b"a\x1b[2J\x07\x00\r\nb&#27;[1m&#x202e;", b"", "a[2J b[1m"),

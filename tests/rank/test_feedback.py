@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from clip_ranker.errors import ClipRankerError, NotFoundError, NotStoredError
+from clip_ranker.errors import BadRequestError, ClipRankerError, NotFoundError, NotStoredError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.rank.feedback import (
     REMEMBERED_BYTES,
@@ -119,14 +119,36 @@ def test_of_listings_with_one_name_the_best_is_meant(tmp_path: Path) -> None:
     ]
 
 
-def test_a_verdict_that_comes_again_is_written_once_and_a_change_of_mind_too(
+def test_a_verdict_that_comes_again_is_written_once_and_two_changes_of_mind_too(
     tmp_path: Path,
 ) -> None:
     desk = Desk(tmp_path)
-    request_id = desk.remember(Ranked("A"))
+    request_id = desk.remember(Ranked("A", "B"))
     said = [desk.say(request_id, "A", same=same) for same in (True, True, False, False, True)]
     assert said == ["written", "known", "written", "known", "written"]
+    for _ in range(3):
+        with pytest.raises(BadRequestError, match="same: this verdict was changed 2 times"):
+            desk.say(request_id, "A", same=False)
+        assert desk.say(request_id, "A", same=True) == "known"
     assert [one["same"] for one in lines(tmp_path)] == [True, False, True]
+    assert desk.say(request_id, "B", same=False) == "written"
+
+
+def test_a_file_that_goes_while_the_folder_is_measured_does_not_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(tmp_path)
+    request_id = desk.remember(Ranked("A"))
+    gone, found = tmp_path / "gone.jsonl", Path.glob
+    gone.touch()
+
+    def moved_away_behind(folder: Path, pattern: str) -> list[Path]:
+        files = list(found(folder, pattern))
+        gone.unlink()
+        return files
+
+    monkeypatch.setattr(Path, "glob", moved_away_behind)
+    assert desk.say(request_id, "A", same=True) == "written"
 
 
 def test_a_ranking_is_forgotten_after_an_hour_and_not_before(tmp_path: Path) -> None:
@@ -170,7 +192,7 @@ def test_what_is_remembered_takes_no_more_memory_than_its_bound(tmp_path: Path) 
                 candidates=[Candidate.model_construct(auction_id=one) for one in ids]
             )
             remembered = desk.feedback._remembered[desk.remember(kind)]
-            remembered.said.update(dict.fromkeys(remembered.rows, True))
+            remembered.said.update({row: [True, False, True] for row in remembered.rows})
         for kind in kinds:
             kind.request = RankRequest.model_construct(candidates=[])
         after, _ = tracemalloc.get_traced_memory()

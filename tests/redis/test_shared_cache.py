@@ -153,6 +153,21 @@ def test_what_is_not_a_fresh_unit_vector_is_not_taken(server: Redis, stored: byt
     run(server, scenario, ttl_s=3000)
 
 
+def test_entries_in_the_format_of_another_version_are_left_alone(
+    server: Redis,
+) -> None:
+    prefixes = ["clip-ranker:", PREFIX.replace(MAGIC.decode(), "CRe0")]
+    for prefix in prefixes:
+        server.client.set(prefix + "a", b"of another version")
+
+    async def scenario(cache: SharedCache) -> None:
+        await cache.put({"a": entry(1)})
+        assert set(await cache.get(["a"])) == {"a"}
+
+    run(server, scenario)
+    assert {server.client.get(prefix + "a") for prefix in prefixes} == {b"of another version"}
+
+
 def test_a_key_of_another_type_is_passed_over(server: Redis) -> None:
     server.client.lpush(PREFIX + "list", "x")
 

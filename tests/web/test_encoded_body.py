@@ -38,6 +38,8 @@ def raw_deflate(data: bytes) -> bytes:
         (gzip.compress(TEXT), " X-GZIP , identity"),
         (gzip.compress(codecs.BOM_UTF8 + TEXT), "gzip"),
         (gzip.compress(TEXT[:9]) + gzip.compress(TEXT[9:]), "gzip"),
+        (gzip.compress(TEXT) + bytes(500), "gzip"),  # as tapes and block devices pad it
+        (gzip.compress(TEXT[:9]) + bytes(7) + gzip.compress(TEXT[9:]) + b"\0", "gzip"),
         (zlib.compress(TEXT), "deflate"),
         (raw_deflate(TEXT), "Deflate"),
         (gzip.compress(zlib.compress(TEXT)), "deflate, gzip"),

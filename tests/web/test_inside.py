@@ -18,10 +18,20 @@ def test_what_is_for_operators_is_there_inside_and_not_through_a_proxy(
     assert answer.json() == service.client.get("/nothing").json()
 
 
-@pytest.mark.parametrize("path", ["/%6detrics", "/metrics?x=1", "//metrics", "/metrics/"])
+@pytest.mark.parametrize("path", ["/%6detrics", "/metrics?x=1"])
 def test_no_other_spelling_gets_there(service: Service, path: str) -> None:
-    answer = service.client.get(service.url + path, headers=FORWARDED, follow_redirects=True)
-    assert answer.status_code == 404
+    inside, outside = (
+        service.client.get(service.url + path, headers=headers) for headers in ({}, FORWARDED)
+    )
+    assert "clip_ranker_" in inside.text
+    assert outside.status_code == 404
+
+
+@pytest.mark.parametrize("path", ["//metrics", "/metrics/"])
+def test_what_looks_like_it_leads_nowhere_from_inside_either(service: Service, path: str) -> None:
+    for headers in ({}, FORWARDED):
+        answer = service.client.get(service.url + path, headers=headers, follow_redirects=True)
+        assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("forwarded", ["", "unknown"])

@@ -1,11 +1,13 @@
 /** What the screen says, in the phone's language. */
 
-import type { ClipRankerError, FailureReason, Match } from "clip-ranker-client";
+import type { ClipRankerError, Language, Match } from "clip-ranker-client";
 import { useLocales } from "expo-localization";
 
 import type { PhotoError } from "./photo";
 
 export interface Words {
+  /** In which the client says why a listing could not be ranked. */
+  language: Language;
   take: string;
   choose: string;
   stop: (done: number, total: number) => string;
@@ -19,16 +21,16 @@ export interface Words {
   match: Record<Match, string>;
   photo: Record<PhotoError["reason"], string>;
   problem: Record<ClipRankerError["kind"] | "other", string>;
-  failure: Record<FailureReason, string>;
 }
 
 const EN: Words = {
+  language: "en",
   take: "Take a photo",
   choose: "Choose one",
   stop: (done, total) => `Stop (${done} of ${total})`,
   undo: "Undo",
   more: "Show more",
-  rankRest: "Rank the new ones too",
+  rankRest: "Rank the rest",
   settings: "Open the settings",
   same: "This is it",
   thanks: "Thank you, noted.",
@@ -47,24 +49,16 @@ const EN: Words = {
     timeout: "This took too long. Try again.",
     other: "Something went wrong. Try again.",
   },
-  failure: {
-    download_failed: "The picture could not be downloaded",
-    timed_out: "The picture did not come in time",
-    url_blocked: "The picture's address is not allowed",
-    too_large: "The picture is too large",
-    not_an_image: "The picture cannot be read",
-    no_image: "No picture",
-    embed_failed: "The picture could not be compared",
-  },
 };
 
 const JA: Words = {
+  language: "ja",
   take: "写真を撮る",
   choose: "写真を選ぶ",
   stop: (done, total) => `中止（${done}/${total}）`,
   undo: "元に戻す",
   more: "もっと見る",
-  rankRest: "追加分も並べ替える",
+  rankRest: "残りも並べ替える",
   settings: "設定を開く",
   same: "この商品です",
   thanks: "ありがとうございます。記録しました。",
@@ -82,15 +76,6 @@ const JA: Words = {
     network: "通信できませんでした。電波の良い場所でお試しください。",
     timeout: "時間内に終わりませんでした。もう一度お試しください。",
     other: "うまくいきませんでした。もう一度お試しください。",
-  },
-  failure: {
-    download_failed: "画像をダウンロードできませんでした",
-    timed_out: "時間内に画像が届きませんでした",
-    url_blocked: "許可されていない画像のURLです",
-    too_large: "画像が大きすぎます",
-    not_an_image: "画像を読み込めません",
-    no_image: "画像がありません",
-    embed_failed: "画像を比較できませんでした",
   },
 };
 

@@ -39,7 +39,7 @@ test("a photo puts the most alike on top, and scrolls there", async () => {
   expect(order()[0]).toBe("astronaut");
 });
 
-test("a second page keeps the scores, and is ranked when asked for", async () => {
+test("a second page keeps the scores, also where its ranking is stopped, and is ranked when asked for", async () => {
   render(<App />);
   press("Take a photo");
   await screen.findByRole("button", { name: "Undo" });
@@ -47,7 +47,10 @@ test("a second page keeps the scores, and is ranked when asked for", async () =>
   press("Show more");
   expect(order()).toHaveLength(8);
   expect(scores()).toBe(5);
-  press("Rank the new ones too");
+  press("Rank the rest");
+  press("Stop (0 of 3)");
+  expect(scores()).toBe(5);
+  press("Rank the rest");
   await waitFor(() => expect(scores()).toBe(8));
   expect(order()[0]).toBe("cat");
 });

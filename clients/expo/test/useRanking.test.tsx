@@ -1,56 +1,11 @@
-/** The hook as an app writes it, from the package, in React and against the running service. */
+/** How the hook ranks, against the running service. */
 
 import { act, renderHook, waitFor } from "@testing-library/react-native";
 import { useRanking } from "clip-ranker-client/expo";
-import { Activity, StrictMode, type ReactNode } from "react";
+import { Activity, type ReactNode } from "react";
 
-import { found, photo, watched, type Found } from "./watched";
-
-/** The hook on a screen that makes its list anew at each render. */
-const screen = (client: Parameters<typeof useRanking>[0], data: Found[], strict = false) => {
-  let renders = 0;
-  const shown = renderHook(
-    ({ data }: { data: Found[] }) => {
-      renders += 1;
-      return useRanking(
-        client,
-        data.map(({ id, thumbnail, name }) => ({ auction_id: id, image_url: thumbnail, title: name, id })),
-      );
-    },
-    { initialProps: { data }, ...(strict ? { wrapper: StrictMode } : {}) },
-  );
-  const hook = () => shown.result.current;
-  return {
-    hook,
-    renders: () => renders,
-    show: (data: Found[]) => shown.rerender({ data }),
-    leave: () => shown.unmount(),
-    order: () => hook().session.rows.map(({ listing }) => listing.id),
-    scores: () => hook().session.rows.map(({ score }) => score),
-  };
-};
-
-test("a list made anew at each render is prefetched once, and no render causes another", async () => {
-  const { client, asked, prefetched } = watched();
-  const { show, renders } = screen(client, found("coffee", "cat"));
-  show(found("coffee", "cat"));
-  await act(async () => undefined);
-  expect(prefetched()).toEqual([["coffee", "cat"]]);
-  expect(renders()).toBe(2);
-  expect(asked[0]?.body.candidates[0]).toEqual({
-    auction_id: "coffee",
-    image_url: "example:coffee",
-    title: "coffee",
-  });
-});
-
-test("a client made anew at each render changes nothing", async () => {
-  const { newClient, prefetched } = watched();
-  const { rerender } = renderHook(() => useRanking(newClient(), [{ auction_id: "coffee" }]));
-  rerender({});
-  await act(async () => undefined);
-  expect(prefetched()).toEqual([["coffee"]]);
-});
+import { screen } from "./screen";
+import { found, photo, watched } from "./watched";
 
 test("what a page two brings is prefetched alone, and the ranking stays", async () => {
   const { client, prefetched } = watched();
@@ -113,7 +68,7 @@ test("a listing that fails is last, with its reason", async () => {
   expect(hook().session.rows[2]).toMatchObject({ score: null, failure: { reason: "download_failed" } });
 });
 
-test("undo brings the search's own order back, and so does stopping, with nothing after it", async () => {
+test("undo brings the search's own order back, also while it ranks, with nothing after it", async () => {
   const { client, asked } = watched();
   const { hook, order } = screen(client, found("coffee", "cat"));
   const data = await photo();
@@ -130,6 +85,102 @@ test("undo brings the search's own order back, and so does stopping, with nothin
   });
   expect(hook().session).toMatchObject(idle);
   expect(asked.at(-1)?.signal?.aborted).toBe(true);
+});
+
+test("stopping brings back what was there before: nothing, or the ranking of page one", async () => {
+  const { client, asked } = watched();
+  const { hook, show, order, scores } = screen(client, found("coffee", "cat"));
+  const data = await photo();
+  const stopped = async (begin: () => Promise<void>) =>
+    act(async () => {
+      const ranking = begin();
+      hook().stop();
+      await ranking;
+    });
+  await stopped(() => hook().rank(data));
+  expect(hook().session).toMatchObject({ phase: "idle", problem: null });
+  await act(async () => hook().rank(data));
+  const before = scores();
+  show(found("coffee", "cat", "rocket"));
+  await stopped(() => hook().rankRest());
+  expect(asked.at(-1)?.signal?.aborted).toBe(true);
+  expect(hook().session).toMatchObject({ phase: "ranked", problem: null });
+  expect(order()).toEqual(["cat", "coffee", "rocket"]);
+  expect(scores()).toEqual([...before, null]);
+});
+
+test("stopping a third photo brings back the ranking of the first, where the second never ended", async () => {
+  const { client } = watched();
+  const { hook, order } = screen(client, found("coffee", "cat"));
+  const data = await photo();
+  await act(async () => hook().rank(data));
+  await act(async () => {
+    const rankings = [hook().rank(data), hook().rank(data)];
+    hook().stop();
+    await Promise.all(rankings);
+  });
+  expect(hook().session.phase).toBe("ranked");
+  expect(order()).toEqual(["cat", "coffee"]);
+});
+
+test("a list that loses the new ones while they are ranked keeps the ranking of before", async () => {
+  const { client, asked } = watched();
+  const { hook, show, order, scores } = screen(client, found("coffee", "cat"));
+  await act(async () => hook().rank(await photo()));
+  const before = scores();
+  show(found("coffee", "cat", "rocket"));
+  let ranking: Promise<void> | undefined;
+  act(() => void (ranking = hook().rankRest()));
+  show(found("coffee", "cat", "brick"));
+  await act(async () => ranking);
+  expect(asked.filter(({ path }) => path === "/rank/stream").at(-1)?.signal?.aborted).toBe(true);
+  expect(hook().session.phase).toBe("ranked");
+  expect(order()).toEqual(["cat", "coffee", "brick"]);
+  expect(scores()).toEqual([...before, null]);
+});
+
+test("a list that is empty for one render, as a query makes it, keeps its ranking", async () => {
+  const { client } = watched();
+  const { hook, show, scores } = screen(client, found("coffee", "cat"));
+  const data = await photo();
+  let ranking: Promise<void> | undefined;
+  act(() => void (ranking = hook().rank(data)));
+  show([]);
+  show(found("coffee", "cat"));
+  await act(async () => ranking);
+  expect(hook().session.phase).toBe("ranked");
+  expect(scores()).not.toContain(null);
+});
+
+test("a second photo that fails leaves the ranking of the first, which goes on with it", async () => {
+  const { client, asked, breakOff, mend } = watched();
+  const { hook, show, order } = screen(client, found("coffee", "cat"));
+  const first = await photo();
+  await act(async () => hook().rank(first));
+  breakOff();
+  await act(async () => hook().rank("AAAA"));
+  expect(hook().session).toMatchObject({ phase: "ranked", problem: { kind: "network" } });
+  expect(order()).toEqual(["cat", "coffee"]);
+  mend();
+  show(found("coffee", "cat", "rocket"));
+  await act(async () => hook().rankRest());
+  expect(asked.at(-1)?.body.query_image_base64).toBe(first);
+});
+
+test("what came too late is ranked with the rest, and what failed for good is not", async () => {
+  const { client, ranked, late } = watched();
+  const { hook, show } = screen(client, found("gone", "coffee", "slow"));
+  late("slow");
+  await act(async () => hook().rank(await photo()));
+  expect(hook().session.rows.map(({ failure }) => failure?.reason)).toEqual([
+    undefined,
+    "download_failed",
+    "timed_out",
+  ]);
+  show(found("gone", "coffee", "slow", "cat"));
+  expect(hook().session.rest).toBe(2);
+  await act(async () => hook().rankRest());
+  expect(ranked().at(-1)).toEqual(["slow", "cat"]);
 });
 
 test("a second ranking ends the first", async () => {
@@ -165,23 +216,6 @@ test("another search after a ranking starts with nothing known", async () => {
   expect(hook().session).toMatchObject({ phase: "idle", rows: [{ score: null }] });
 });
 
-test("what goes wrong is told, and a prefetch that failed is tried again with the next page", async () => {
-  const { client, prefetched, breakOff, mend } = watched();
-  breakOff();
-  const { hook, show } = screen(client, found("coffee"));
-  await act(async () => hook().rank("AAAA"));
-  expect(hook().session).toMatchObject({ phase: "idle", problem: { kind: "network" } });
-  mend();
-  show(found("coffee", "cat"));
-  expect(prefetched().at(-1)).toEqual(["coffee", "cat"]);
-});
-
-test("leaving ends the prefetching", async () => {
-  const { client, asked } = watched();
-  screen(client, found("coffee")).leave();
-  expect(asked[0]?.signal?.aborted).toBe(true);
-});
-
 test("leaving ends the ranking", async () => {
   const { client, asked } = watched();
   const { hook, leave } = screen(client, found("coffee", "cat"));
@@ -207,12 +241,4 @@ test("a screen that was hidden while it ranked comes back without a ranking that
   mode = "visible";
   rerender({});
   expect(result.current.session.phase).toBe("idle");
-});
-
-test("StrictMode's second mount prefetches what the first one's end cut off", async () => {
-  const { client, asked } = watched();
-  screen(client, found("coffee", "cat"), true);
-  await act(async () => undefined);
-  const prefetches = asked.filter(({ path }) => path === "/prefetch");
-  expect(prefetches.map(({ signal }) => signal?.aborted)).toEqual([true, false]);
 });

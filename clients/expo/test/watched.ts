@@ -13,23 +13,45 @@ export const found = (...names: string[]): Found[] =>
 
 export const SERVICE = process.env.CLIP_RANKER_URL!;
 
+interface Body {
+  candidates: { auction_id: string }[];
+  image_resize?: number | null;
+  query_image_base64?: string;
+}
+
 interface Asked {
   path: string;
-  body: { candidates: { auction_id: string }[] };
+  body: Body;
   signal: AbortSignal | null | undefined;
 }
 
 export function watched() {
   const asked: Asked[] = [];
-  let broken = false;
+  const prefetches: Promise<unknown>[] = [];
+  let broken = (_: Body) => false;
+  let lateOne: string | null = null;
+  class Watched extends ClipRanker {
+    override prefetch(...given: Parameters<ClipRanker["prefetch"]>) {
+      const prefetch = super.prefetch(...given);
+      prefetches.push(prefetch.catch(() => undefined));
+      return prefetch;
+    }
+  }
   const newClient = () =>
-    new ClipRanker({
+    new Watched({
       url: SERVICE,
       apiKey: process.env.CLIP_RANKER_KEY!,
       fetch: async (to, init) => {
-        const body = JSON.parse(String(init.body));
+        const body: Body = JSON.parse(String(init.body));
         asked.push({ path: new URL(to).pathname, body, signal: init.signal });
-        return fetch(broken ? "http://127.0.0.1:9" : to, init);
+        const answer = await fetch(broken(body) ? "http://127.0.0.1:9" : to, init);
+        if (!lateOne || !to.endsWith("/rank/stream")) return answer;
+        const lines = (await answer.text()).split("\n");
+        const its = `"auction_id":"${lateOne}"`;
+        const told = lines.map((line) =>
+          line.includes(its) ? line.replace("download_failed", "timed_out") : line,
+        );
+        return new Response(told.join("\n"), answer);
       },
     });
   const ids = (path: string) =>
@@ -42,8 +64,18 @@ export function watched() {
     asked,
     prefetched: () => ids("/prefetch"),
     ranked: () => ids("/rank/stream"),
-    breakOff: () => (broken = true),
-    mend: () => (broken = false),
+    breakOff: (which: (body: Body) => boolean = () => true) => (broken = which),
+    mend: () => (broken = () => false),
+    /** Has the service say of a listing that fails that it only came too late. */
+    late: (id: string) => (lateOne = id),
+    /** Returns once all prefetching has come to an end, with what follows from it. */
+    settled: async () => {
+      for (let seen = -1; seen !== prefetches.length; ) {
+        seen = prefetches.length;
+        await Promise.all(prefetches);
+        await new Promise((resolve) => setTimeout(resolve, 0));
+      }
+    },
   };
 }
 

@@ -278,6 +278,10 @@ export const TEXTS = {
       "image_url_kind": {
         "en": "image_url is {kind}",
         "ja": "image_url が文字列ではない"
+      },
+      "image_url_misnamed": {
+        "en": "{name}: did you mean image_url?",
+        "ja": "{name} は image_url の間違い？"
       }
     }
   },

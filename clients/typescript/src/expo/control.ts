@@ -2,7 +2,7 @@
 
 import type { ClipRanker } from "../client.ts";
 import type { RankEvent, RankRequest } from "../types.ts";
-import { keysOf, type Action, type Listing, type State } from "./session.ts";
+import { isOpen, keysOf, type Action, type Listing, type State } from "./session.ts";
 
 /** What a ranking may want besides the photo and the listings; each of these keeps its row. */
 export type RankingOptions = Omit<
@@ -27,14 +27,16 @@ export interface Shown {
 export interface Control {
   /** Puts the list in order of its likeness to the photo, as base64, or to up to 4 of one item. */
   rank: (photo: string | string[]) => Promise<void>;
-  /** With the photo of before, what came onto the list since. */
+  /** With the photo of before, what came onto the list since or came too late. */
   rankRest: () => Promise<void>;
-  /** Back to the search's own order; ends a ranking that runs. */
+  /** Ends a ranking that runs; what was known before it stays. */
+  stop: () => void;
+  /** Back to the search's own order; ends a ranking that runs, too. */
   undo: () => void;
 }
 
 interface Inside extends Control {
-  /** The list on the screen has another content. */
+  /** The list on the screen has another content, or its pictures another size. */
   listed: () => void;
   /** The list leaves the screen. */
   leave: () => void;
@@ -45,32 +47,49 @@ type Photos = Pick<RankRequest, "query_image_base64" | "query_images_base64">;
 const MOST = 200; // listings in one request
 
 export function newControl(shown: () => Shown, dispatch: (action: Action) => void): Inside {
-  let running: { abort: AbortController; keys: Set<string> } | null = null;
-  let photos: Photos | null = null;
+  let running: { abort: AbortController; keys: Set<string>; before: Photos | null } | null = null;
+  let photos: Photos | null = null; // of what is known
   let leaving = new AbortController();
   const prefetched = new Set<string>();
 
-  async function prefetch(listings: Listing[], signal: AbortSignal): Promise<void> {
-    const { client, options } = shown();
-    const { image_resize = null } = options;
-    for (const part of parts(listings)) {
-      await client.prefetch({ candidates: part, image_resize }, { signal });
+  /** Part by part, and each of what is on the screen by then. */
+  async function prefetch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const { client, listings, options } = shown();
+      const { image_resize = null } = options;
+      const names = keysOf(listings).map((key) => `${image_resize} ${key}`);
+      const fresh = [...names.keys()].filter((at) => !prefetched.has(names[at]!)).slice(0, MOST);
+      if (fresh.length === 0) return;
+      for (const at of fresh) prefetched.add(names[at]!);
+      try {
+        const candidates = fresh.map((at) => plain(listings[at]!));
+        await client.prefetch({ candidates, image_resize }, { signal });
+      } catch {
+        // Ranking only takes longer then, and the next change of the list tries again.
+        if (!signal.aborted) for (const at of fresh) prefetched.delete(names[at]!);
+        return;
+      }
     }
   }
 
-  async function run(wanted: (key: string) => boolean, afresh: boolean): Promise<void> {
+  async function run(
+    asked: Photos,
+    wanted: (key: string) => boolean,
+    afresh: boolean,
+  ): Promise<void> {
     running?.abort.abort();
     const { client, listings, options } = shown();
     const all = keysOf(listings);
     const keys = all.filter(wanted);
     const abort = new AbortController();
-    running = { abort, keys: new Set(keys) };
+    running = { abort, keys: new Set(keys), before: running ? running.before : photos };
+    photos = asked;
     dispatch({ type: "started", total: keys.length, afresh });
     try {
       let first = 0;
       for (const candidates of parts(listings.filter((_, index) => wanted(all[index]!)))) {
         const names = keys.slice(first, first + candidates.length);
-        const request = { ...options, ...photos, candidates };
+        const request = { ...options, ...asked, candidates };
         for await (const event of client.rankStream(request, { signal: abort.signal })) {
           if (abort.signal.aborted) return;
           dispatch(actionOf(event, names));
@@ -81,56 +100,61 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
     } catch (error) {
       if (abort.signal.aborted) return;
       const problem = error instanceof Error ? error : new Error(String(error));
-      dispatch({ type: "over", problem });
+      over(problem);
       if (!("kind" in problem)) throw problem; // no error of the client's: a fault of the app
     } finally {
       if (running?.abort === abort) running = null;
     }
   }
 
-  function undo(): void {
-    running?.abort.abort();
-    dispatch({ type: "undone" });
+  /** What was known before stays, and so does the photo it is known of. */
+  function over(problem: Error | null): void {
+    photos = running?.before ?? photos;
+    running = null;
+    dispatch({ type: "over", problem });
+  }
+
+  function stop(): void {
+    if (!running) return;
+    running.abort.abort();
+    over(null);
   }
 
   return {
     listed() {
-      const { listings } = shown();
-      const keys = keysOf(listings);
-      if (running && !keys.some((key) => running?.keys.has(key))) undo(); // another search
-      const fresh = listings.filter((_, index) => !prefetched.has(keys[index]!));
-      const names = keys.filter((key) => !prefetched.has(key));
-      for (const name of names) prefetched.add(name);
-      const { signal } = leaving;
-      // The service can look at the thumbnails while the person is still lifting the phone. Where
-      // that fails, ranking only takes longer, and the next change of the list tries again.
-      prefetch(fresh, signal).catch(() => {
-        if (!signal.aborted) for (const name of names) prefetched.delete(name);
-      });
+      const keys = keysOf(shown().listings);
+      // Another search; an empty list may be one that is being fetched again.
+      if (keys.length > 0 && !keys.some((key) => running?.keys.has(key))) stop();
+      // The service can look at the thumbnails while the person is still lifting the phone.
+      void prefetch(leaving.signal);
     },
 
     leave() {
       leaving.abort();
       leaving = new AbortController();
       prefetched.clear();
-      if (!running) return;
-      running.abort.abort();
-      dispatch({ type: "over", problem: null }); // a hidden screen may come back
+      stop(); // a hidden screen may come back
     },
 
     rank(photo) {
-      photos =
+      const asked =
         typeof photo === "string" ? { query_image_base64: photo } : { query_images_base64: photo };
-      return run(() => true, true);
+      return run(asked, () => true, true);
     },
 
     async rankRest() {
       if (photos === null) return;
       const { known } = shown();
-      await run((key) => !known.has(key), false);
+      await run(photos, (key) => isOpen(known.get(key)), false);
     },
 
-    undo,
+    stop,
+
+    undo() {
+      running?.abort.abort();
+      running = null;
+      dispatch({ type: "undone" });
+    },
   };
 }
 
@@ -147,14 +171,15 @@ function actionOf(event: RankEvent, names: string[]): Action {
   return { type: "known", key, known: { failure } };
 }
 
-/** As many requests as it takes, with nothing but what the service reads. */
-function parts(listings: readonly Listing[]): Listing[][] {
-  const plain = listings.map(({ auction_id, image_url = null, title = null }) => ({
-    auction_id,
-    image_url,
-    title,
-  }));
-  return Array.from({ length: Math.ceil(plain.length / MOST) }, (_, n) =>
-    plain.slice(n * MOST, (n + 1) * MOST),
+/** As many requests as it takes. */
+const parts = (listings: readonly Listing[]): Listing[][] =>
+  Array.from({ length: Math.ceil(listings.length / MOST) }, (_, n) =>
+    listings.slice(n * MOST, (n + 1) * MOST).map(plain),
   );
-}
+
+/** With nothing but what the service reads. */
+const plain = ({ auction_id, image_url = null, title = null }: Listing): Listing => ({
+  auction_id,
+  image_url,
+  title,
+});

@@ -62,7 +62,8 @@ export function reduce(state: State, action: Action): State {
   switch (action.type) {
     case "started": {
       const known = action.afresh ? NOTHING.known : state.known;
-      return { ...NOTHING, phase: "ranking", known, before: known, total: action.total };
+      const before = state.phase === "ranking" ? state.before : state.known;
+      return { ...NOTHING, phase: "ranking", known, before, total: action.total };
     }
     case "known": {
       const known = new Map(state.known).set(action.key, { ...UNKNOWN, ...action.known });
@@ -88,6 +89,10 @@ const kept = (known: State["known"]): Pick<State, "phase" | "known"> => ({
   phase: known.size > 0 ? "ranked" : "idle",
   known,
 });
+
+/** Whether ranking it (again) may give it a score: it is new, or its picture came too late. */
+export const isOpen = ({ score, failure }: Known = UNKNOWN): boolean =>
+  score === null && (failure === null || failure.reason === "timed_out");
 
 /** A name for each listing that depends on its content and on nothing around it. */
 export function keysOf(listings: readonly Listing[]): string[] {

@@ -4,12 +4,15 @@ import { useEffect, useMemo, useReducer, useRef, useState } from "react";
 
 import type { ClipRanker } from "../client.ts";
 import { newControl, type Control, type RankingOptions, type Shown } from "./control.ts";
-import { keysOf, NOTHING, reduce, rowsOf, type Listing, type Row, type State } from "./session.ts";
+import { isOpen, keysOf, NOTHING, reduce, rowsOf } from "./session.ts";
+import type { Listing, Row, State } from "./session.ts";
 
 export interface Session<T extends Listing = Listing>
   extends Pick<State, "phase" | "done" | "total" | "problem"> {
   /** Most alike first, then those not known yet, then those that failed; ties as searched. */
   rows: Row<T>[];
+  /** How many of them `rankRest` would rank: new ones, and those that came too late. */
+  rest: number;
 }
 
 /**
@@ -28,17 +31,18 @@ export function useRanking<T extends Listing>(
   useEffect(() => {
     shown.current = now;
   });
-  const [{ listed, leave, rank, rankRest, undo }] = useState(() =>
+  const [{ listed, leave, ...control }] = useState(() =>
     newControl(() => shown.current, dispatch),
   );
   useEffect(() => leave, [leave]);
   const content = keysOf(listings).join();
-  useEffect(listed, [listed, content]);
+  useEffect(listed, [listed, content, options.image_resize]);
 
   const rows = useMemo(() => rowsOf(listings, state.known), [listings, state.known]);
   const { done, total, problem } = state;
   // Nothing is known of what another search found.
   const lost = state.phase === "ranked" && !rows.some(({ key }) => state.known.has(key));
   const phase = lost ? "idle" : state.phase;
-  return { session: { phase, rows, done, total, problem }, rank, rankRest, undo };
+  const rest = rows.filter(isOpen).length;
+  return { session: { phase, rows, rest, done, total, problem }, ...control };
 }
