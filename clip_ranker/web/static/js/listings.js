@@ -39,7 +39,7 @@ export function parseListings(text) {
  */
 const withLongIdsAsText = (json) =>
   json.replace(
-    /("auction_id"\s*:\s*)(-?\d{16,})(?=\s*[,}])|"(?:[^"\\]|\\.)*"/g,
+    /("auction_id"\s*:\s*)(-?\d{16,})(?=\s*[,}])|"[^"\\]*(?:\\.[^"\\]*)*"/g,
     (whole, name, digits) => (digits ? `${name}"${digits}"` : whole),
   );
 
