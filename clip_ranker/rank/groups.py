@@ -56,10 +56,8 @@ def same_pictures(fingerprints: Mapping[int, bytes]) -> dict[int, int]:
     for position in sorted(fingerprints):
         first_with.setdefault(fingerprints[position], position)
     different = list(first_with)
-    first_of = _firsts(_prints(different))
-    group = {
-        one: first_with[different[first]] for one, first in zip(different, first_of, strict=True)
-    }
+    firsts = _firsts(_prints(different))
+    group = {different[n]: first_with[different[first]] for n, first in enumerate(firsts)}
     return {position: group[fingerprints[position]] for position in sorted(fingerprints)}
 
 
@@ -90,7 +88,7 @@ def _same(prints: _Prints, rows: NDArray[np.int64], row: int) -> NDArray[np.bool
     sizes = prints.sizes[rows]
     # Of one shape: sides are rounded to whole pixels.
     most = np.maximum(sizes.max(axis=1), max(width, height))
-    same = np.abs(sizes[:, 0] * height - sizes[:, 1] * width) <= most
+    same: NDArray[np.bool_] = np.abs(sizes[:, 0] * height - sizes[:, 1] * width) <= most
     rows, cells = rows[same], prints.cells[row]
     apart = np.maximum(prints.cells[rows], cells) - np.minimum(prints.cells[rows], cells)
     near = apart <= np.minimum(prints.tolerances[rows], prints.tolerances[row])
