@@ -13,7 +13,7 @@ export BENTOML_DO_NOT_TRACK := True
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-pythons test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
+.PHONY: help run test test-pythons evaluate test-processes test-redis test-faults test-clients test-browser screenshots bench image test-deploy lint format types clean pin
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 
 bench: $(VENV)/.bench ## set up and measure, twenty quiet minutes (ARGS=--quick to see that it works)
 	$(BIN)/python -m bench $(ARGS)
+
+evaluate: $(VENV)/.bench ## build data sets and judge the starter and settings, 15 quiet minutes (needs apt-get)
+	$(BIN)/python -m bench.evaluate $(ARGS)
 
 test-pythons: ## run the tests with each supported Python that is here, but for that of .venv
 	@for version in 3.11 3.12 3.13; do \
@@ -53,6 +56,10 @@ docker-answers:
 
 test-deploy: $(VENV)/.dev ## prove the image, compose and Caddy with a real Docker engine
 	@deploy/test-deploy.sh $(BIN)
+
+.PHONY: test-swarm
+test-swarm: $(VENV)/.dev ## put three replicas through the worst on a swarm of their own (SWARM_S=120)
+	@deploy/test-swarm.sh $(BIN)
 
 test-clients: $(VENV)/.dev clients/typescript/node_modules clients/expo/node_modules ## test the TypeScript client and the Expo example (needs Debian's npm)
 	$(BIN)/python -m pytest tests/clients $(ARGS)

@@ -7,10 +7,11 @@ from typing import Any
 import aiohttp
 import bentoml
 import numpy as np
-from bentoml.exceptions import BentoMLException
+from bentoml.exceptions import BentoMLException, InvalidArgument
 
 from clip_ranker import entrypoint, web
 from clip_ranker.embed.embedder import Embedder
+from clip_ranker.embed.packed import pack, unpack
 from clip_ranker.errors import EmbedFailedError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
@@ -54,7 +55,10 @@ QUIET = {
     runner_connection={"max_requests": 10**9, "max_age": 1e9},
 )
 class ClipEmbedder:
-    """ONNX Runtime in a process of its own. Reached through a unix socket only."""
+    """ONNX Runtime in a process of its own.
+
+    Reached through a unix socket only, or served apart for the APIs of other machines.
+    """
 
     stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
 
@@ -65,6 +69,18 @@ class ClipEmbedder:
     def embed(self, pixels: np.ndarray) -> np.ndarray:
         """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
         return self._encoder(pixels)
+
+    @bentoml.api
+    def embed_packed(self, pixels: str, digest: str) -> str:
+        """The same for an API elsewhere, which may not have been updated at the same moment."""
+        if digest != model.digest:
+            raise InvalidArgument("this embedder serves another model than the API asks for")
+        return pack(self._encoder(unpack(pixels)))
+
+    @bentoml.api
+    def check(self) -> bool:
+        """Whether the model embeds. As __is_ready__ anybody could ask for it, by /readyz."""
+        return bool(np.isfinite(self._encoder(embedder.black)).all())
 
     @bentoml.api
     async def pid(self) -> int:
@@ -86,12 +102,12 @@ class ClipEmbedder:
 class ClipRanker:
     """The API. One worker: limits, batcher and cache belong to a process."""
 
-    remote = bentoml.depends(ClipEmbedder)
+    remote = bentoml.depends(ClipEmbedder, url=settings.embedder_url or None)
 
     @bentoml.on_startup
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
-        embedder.connect(self._embed, self._pid)
+        embedder.connect(self._embed, None if settings.embedder_url else self._pid)
         feedback = Feedback(verdicts) if verdicts else None
         self._api = Api(Pictures(model, settings, embedder), settings, model.name, feedback)
 
@@ -126,8 +142,12 @@ class ClipRanker:
         return await self._api.feedback(request)
 
     async def _embed(self, pixels: Pixels) -> Embedding:
+        remote = self.remote.to_async
         try:
-            return await self.remote.to_async.call("embed", pixels)
+            if settings.embedder_url:
+                packed = pack(pixels)
+                return unpack(await remote.call("embed_packed", packed, model.digest))
+            return await remote.call("embed", pixels)
         except aiohttp.ClientError as error:
             raise ConnectionError(str(error)) from error
         except BentoMLException as error:

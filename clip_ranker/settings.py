@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """threads of ONNX Runtime; 0 = one a processor it may use"""
     decode_threads: int = Field(0, ge=0, le=256)
     """processes that decode pictures, 21 MB each; 0 = one a processor it may use, 4 at most"""
+    embedder_url: str = Field("", pattern=r"^(https?://\S+)?$")
+    """http://… of an embedder that runs apart; empty = one of its own"""
     embed_timeout_s: float = Field(10, gt=0, le=600)
     """a call whose pictures take t one by one is hung after `max(this, min(5 t, 14 s), 2 t)`"""
     download_timeout_s: float = Field(3, gt=0, le=60)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy import kept
 from deploy.engine import (
     NETWORK,
     PROJECT,
@@ -71,6 +72,7 @@ def bento_image(tmp_path_factory: pytest.TempPathFactory) -> str:
         BENTOML_HOME=str(tmp_path_factory.mktemp("bentoml")),
     )
     _measure_image(tag, "make image", start)
+    kept.keep(tag)
     return tag
 
 
@@ -135,7 +137,8 @@ def start_caddy(
             *("run", "--detach", "--label", PROJECT, "--name", name, "--network", network),
             *("--publish", "127.0.0.1::443", "--volume", f"{folder}:/etc/caddy:ro"),
             *("--env", "XDG_DATA_HOME=/data", "--volume", f"{caddy}:/usr/bin/caddy:ro"),
-            *("--entrypoint", "caddy", BASE, "run", "--config", "/etc/caddy/Caddyfile"),
+            *("--user", "root", "--entrypoint", "caddy"),
+            *(BASE, "run", "--config", "/etc/caddy/Caddyfile"),
         )
         certificate = folder / "root.crt"
 

@@ -28,13 +28,14 @@ class Service:
 
     Args:
         settings: environment variables on top of this process's.
+        port: to listen on; 0 is any that is free.
     """
 
     command = (sys.executable, "-m", "bentoml", "serve")
 
-    def __init__(self, settings: dict[str, str]) -> None:
+    def __init__(self, settings: dict[str, str], port: int = 0) -> None:
         self._settings = settings
-        self._port = free_port()
+        self._port = port or free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self.client = httpx.Client(base_url=self.url, timeout=HANGS_S, trust_env=False)
         self._log = tempfile.NamedTemporaryFile("w+", suffix=".log")  # noqa: SIM115

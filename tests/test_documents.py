@@ -52,6 +52,8 @@ ELSEWHERE = {
     "docker logs --since 1h clip-api": "deploy/test_documents.py",
     "(cd ../typescript && npm install && npm pack": "tests/clients/test_documents.py",
     "npm test": "tests/clients/test_node.py",
+    "docker swarm init": "deploy/swarm/stack.py",
+    "docker stack deploy": "deploy/swarm/stack.py",
     "(cd clients/typescript && npm ci && npm pack)": "tests/clients/test_documents.py",
     "npm run check": "tests/clients/test_node.py",
     "npm run bundle": "tests/clients/test_node.py",
@@ -63,6 +65,8 @@ ELSEWHERE = {
 """Commands that need another test than the one below."""
 NOT_RUN = {
     ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's; see models.md",
+    "docker service rollback clip_clip-api": "in the tests the swarm goes back by itself",
+    "make test-swarm": "it takes minutes, and a Docker engine",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }

@@ -19,6 +19,8 @@ logger = logging.getLogger(__name__)
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
 PROBE_PAUSE_S = 0.25
+REMOTE_SILENT_S = 2.0
+"""An embedder on another machine that nobody has called for so long is probed."""
 FAILED_PAUSE_S = 1.0
 """After a picture that the model failed on; BentoML logs a traceback for each."""
 CANNOT_TELL = (OSError, psutil.Error)
@@ -37,7 +39,8 @@ class Embedder:
 
     While it is unwell calls are refused at once. A process that does not answer is killed,
     because nobody else notices that it hangs; BentoML's supervisor starts a new one. After a batch
-    that the model failed on, as many black pictures tell whether it fails on all.
+    that the model failed on, as many black pictures tell whether it fails on all. One on another
+    machine is not ours to kill; as nothing shows whether it lives, it is probed when it is idle.
 
     Args:
         preprocess: gives the shape of a picture to probe with.
@@ -45,21 +48,24 @@ class Embedder:
 
     Attributes:
         well: whether pictures can be embedded, as far as the last call or probe tells.
+        black: a picture to probe with, uint8 (1, height, width, 3).
     """
 
     def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
         self.well = False
-        self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
+        self.black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
         self._timeout_s = timeout_s
         self._one_picture_s = 0.0
         self._failed_on = 0  # pictures
+        self._answered_at = 0.0
         self._process: psutil.Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
-    def connect(self, call: Embed, ask_pid: Callable[[], Awaitable[int]]) -> None:
+    def connect(self, call: Embed, ask_pid: Callable[[], Awaitable[int]] | None) -> None:
         """Begins to look for the process; needs a running event loop.
 
-        Both calls go to the other process, and raise ``ConnectionError`` when it is away.
+        Both calls go to the other process, and raise ``ConnectionError`` when it is away. Without
+        ``ask_pid`` it is on another machine.
         """
         self._call, self._ask_pid = call, ask_pid
         self._watching = asyncio.create_task(self._watch())
@@ -100,12 +106,14 @@ class Embedder:
             if not (self.well or probing):  # the call that this one waited for has failed
                 raise ConnectionError
             try:
-                return await self._call(pixels)
+                embeddings = await self._call(pixels)
             except ConnectionError:
                 if not self._alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
-                return await self._call(pixels)
+                embeddings = await self._call(pixels)
+            self._answered_at = time.monotonic()
+            return embeddings
 
     @asynccontextmanager
     async def _killed_after(self, limit_s: float) -> AsyncIterator[None]:
@@ -120,6 +128,8 @@ class Embedder:
             raise
 
     def _alive(self) -> bool:
+        if self._ask_pid is None:
+            return True  # the next call will tell
         process = self._process
         try:
             return bool(
@@ -138,7 +148,7 @@ class Embedder:
                 if not self.well or not self._alive():
                     self.well = False
                     await self._find()
-                elif self._failed_on:
+                elif self._failed_on or self._silent():
                     await self._probe()
             except CANNOT_TELL:  # away or hung
                 self.well = False
@@ -156,9 +166,14 @@ class Embedder:
                 pause_s = self._timeout_s
             await asyncio.sleep(pause_s)
 
+    def _silent(self) -> bool:
+        remote = self._ask_pid is None
+        return remote and time.monotonic() - self._answered_at > REMOTE_SILENT_S
+
     async def _find(self) -> None:
-        async with self._killed_after(self._timeout_s):
-            self._process = psutil.Process(await self._ask_pid())
+        if self._ask_pid is not None:
+            async with self._killed_after(self._timeout_s):
+                self._process = psutil.Process(await self._ask_pid())
         await self._probe()  # the first is slow, pages are read in
         start = time.perf_counter()
         await self._probe()
@@ -168,13 +183,13 @@ class Embedder:
         for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
             start = time.perf_counter()
             with suppress(EmbedderUnavailableError, EmbedFailedError):
-                await self(self._black)
+                await self(self.black)
                 took_s = time.perf_counter() - start
                 self._one_picture_s = min(self._one_picture_s, took_s)
 
     async def _probe(self) -> None:
         """Embeds black pictures: as many as it failed on, or one."""
-        black = np.repeat(self._black, self._failed_on or 1, axis=0)
+        black = np.repeat(self.black, self._failed_on or 1, axis=0)
         embeddings = await self._bounded(black, probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("vector")

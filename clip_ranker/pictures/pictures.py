@@ -5,8 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
-import httpx
-
 from clip_ranker import examples, metrics, processors
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
@@ -100,11 +98,7 @@ class Pictures:
 
     async def recall(self, sources: Iterable[Source]) -> None:
         """Brings what the shared cache knows of downloads into memory."""
-        await self._cache.recall(one.key for one in sources if isinstance(one.content, httpx.URL))
-
-    async def share(self) -> None:
-        """Gives what is new to the shared cache."""
-        await self._cache.flush()
+        await self._cache.recall(one.key for one in sources if one.remote)
 
     async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedded:
         """Unit vector and fingerprint of a picture, out of memory if it is known.
@@ -133,23 +127,27 @@ class Pictures:
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedded:
         """The life of a picture, each step when it is its turn."""
         try:
-            embedded = await self._known_or_new(source, picture)
+            async with AsyncExitStack() as claim:
+                embedded = await self._known_or_new(source, picture, claim)
         except CandidateError as failure:
             if not isinstance(failure, EmbedFailedError):  # the model's, or its whole call's
                 for one in picture.sources:
                     self._cache.put_failure(one.key, failure)
             raise
         for one in picture.sources:
-            if one.worth_keeping:
-                share = isinstance(one.content, httpx.URL)
-                self._cache.put(one.key, embedded, bytes_key=picture.bytes_key, share=share)
-        if not picture.waited_for:  # then no answer will share it
-            await self.share()
+            if one.worth_keeping and one.key not in self._cache:
+                self._cache.put(one.key, embedded, bytes_key=picture.bytes_key, share=one.remote)
         return embedded
 
-    async def _known_or_new(self, source: Source, picture: SharedPicture) -> Embedded:
+    async def _known_or_new(
+        self, source: Source, picture: SharedPicture, claim: AsyncExitStack
+    ) -> Embedded:
         """Decodes and embeds only what has not been, under whatever URL, and is not about to be."""
         async with AsyncExitStack() as held:
+            await self._turn(source, picture, held)
+            elsewhere = await claim.enter_async_context(self._cache.claim(source))
+            if elsewhere is not None:
+                return elsewhere
             data = await self._bytes(source, picture, held)
             if data is not source.content:
                 picture.bytes_key = await self._keys.of_bytes(data, source.image_resize_px)
@@ -177,17 +175,19 @@ class Pictures:
                     return self._batcher.put(picture, decoded.pixels), decoded.fingerprint
         raise AssertionError("no picture is too large to be large")
 
+    async def _turn(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> None:
+        if not isinstance(source.content, bytes):
+            await held.enter_async_context(self.turns.downloads.hold(picture))
+            held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
+        if source.remote:
+            picture.tell_who_gave_up_on_its_host()
+        picture.begun = True
+
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
         """The file; ``held`` keeps what it takes of memory in count."""
         if isinstance(source.content, bytes):
-            picture.begun = True
             return source.content
-        await held.enter_async_context(self.turns.downloads.hold(picture))
-        held.enter_context(metrics.DOWNLOADS_IN_FLIGHT.track_inprogress())
-        if isinstance(source.content, httpx.URL):
-            picture.tell_who_gave_up_on_its_host()
-        picture.begun = True
-        if not isinstance(source.content, httpx.URL):
+        if callable(source.content):
             return await asyncio.to_thread(source.content)
 
         async def grow() -> None:

@@ -24,6 +24,10 @@ HEADER = struct.Struct(f"<4sd{FINGERPRINT_BYTES}s")
 FLOAT = np.dtype("<f4")
 LEFT_ALONE_S = 5.0
 """After a failure, before it is asked again."""
+CLAIM = b"CRc1"
+"""In the place of an entry that a replica is making."""
+CLAIM_S = 5.0
+"""After that another may make it too: a picture takes less, and a replica may have died."""
 UNIT_TOLERANCE = 1e-3
 CLOCK_SKEW_S = 300
 
@@ -67,14 +71,41 @@ class SharedCache:
                 found = dict(zip(keys, map(self._decode, values), strict=True))
         return {key: entry for key, entry in found.items() if entry is not None}
 
-    async def put(self, entries: Mapping[str, Entry]) -> None:
-        """Writes; what is not written is made again some day."""
+    async def claim(self, keys: Sequence[str]) -> dict[str, Entry | None]:
+        """Claims what nobody has made or is making.
+
+        Returns:
+            What is there, and None for what is now the caller's to make. A key that is missing is
+            claimed by another. While the cache is away everything is the caller's.
+        """
+        answers: dict[str, Entry | None] = dict.fromkeys(keys)
+        if self._may_ask("writing"):
+            async with (
+                self._asking("writing"),
+                self._redis.pipeline(transaction=False) as pipeline,
+            ):
+                for key in keys:
+                    pipeline.set(PREFIX + key, CLAIM, px=int(CLAIM_S * 1000), nx=True)
+                pipeline.mget([PREFIX + key for key in keys])
+                *ours, values = await pipeline.execute()
+                for key, mine, value in zip(keys, ours, values, strict=True):
+                    if not mine and value == CLAIM:
+                        del answers[key]
+                    else:
+                        answers[key] = self._decode(value)
+        return answers
+
+    async def put(self, entries: Mapping[str, Entry | None]) -> None:
+        """Writes; what is not written is made again some day. None gives a claim up."""
         if entries and self._may_ask("writing"):
             async with (
                 self._asking("writing"),
                 self._redis.pipeline(transaction=False) as pipeline,
             ):
                 for key, entry in entries.items():
+                    if entry is None:
+                        pipeline.delete(PREFIX + key)
+                        continue
                     header = HEADER.pack(MAGIC, entry.made_s, entry.embedded.fingerprint)
                     value = header + entry.embedded.embedding.astype(FLOAT).tobytes()
                     pipeline.set(PREFIX + key, value, px=max(1, int(self._ttl_s * 1000)))

@@ -38,6 +38,11 @@ class Source:
         return not callable(self.content) or self.image_resize_px == USUAL_RESIZE_PX
 
     @property
+    def remote(self) -> bool:
+        """It is downloaded, so that other replicas may be asked for it too."""
+        return isinstance(self.content, httpx.URL)
+
+    @property
     def host(self) -> str:
         """It is downloaded from."""
         return host_of(self.content) if isinstance(self.content, httpx.URL) else ""

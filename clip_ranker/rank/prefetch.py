@@ -79,8 +79,6 @@ class Prefetcher:
             if self._tasks.get(source.key) is asyncio.current_task():
                 del self._tasks[source.key]
             metrics.PREFETCH_WAITING.set(len(self._tasks))
-        if not self._tasks:
-            await self._pictures.share()
 
     def _drop(self) -> list[asyncio.Task[None]]:
         tasks = list(self._tasks.values())

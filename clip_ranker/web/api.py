@@ -1,6 +1,5 @@
 """The three calls of the API, from a validated request to a response."""
 
-import asyncio
 import json
 import logging
 from collections import Counter
@@ -47,7 +46,6 @@ class Api:
         self._feedback = feedback
         most = settings.max_prefetch
         self._prefetcher = Prefetcher(pictures, most_waiting=most if settings.cache_bytes else 0)
-        self._sharing: set[asyncio.Task[None]] = set()
 
     async def rank(self, request: RankRequest) -> RankResponse:
         """Answers once everything is ranked or failed; raises as ``Ranking``."""
@@ -88,7 +86,6 @@ class Api:
         if self._feedback is not None:
             await self._feedback.close()
         await self._prefetcher.close()
-        await asyncio.gather(*self._sharing)
         await self._pictures.close()
 
     def _ranking(self, request: RankRequest, *, early: bool) -> Ranking:
@@ -113,9 +110,6 @@ class Api:
         answer = ranking.answer(self._model)
         if self._feedback is not None:
             answer.meta.request_id = self._feedback.remember(ranking, self._model)
-        sharing = asyncio.create_task(self._pictures.share())
-        self._sharing.add(sharing)
-        sharing.add_done_callback(self._sharing.discard)
         _report(answer)
         return answer
 

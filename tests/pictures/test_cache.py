@@ -95,7 +95,7 @@ def test_no_cache_at_all_remembers_nothing() -> None:
     cache.put_failure("b", DownloadFailedError("http_status", status=404))
     assert cache.get("a") is None
     assert cache.get("b") is None
-    asyncio.run(cache.flush())
+    asyncio.run(cache.close())
 
 
 def test_keys_differ_by_everything_that_changes_the_embedding(

@@ -17,6 +17,7 @@ from clip_ranker.errors import TimedOutError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from clip_ranker.models.store import StoredModel
+from clip_ranker.pictures.claims import Claims
 from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
@@ -342,6 +343,7 @@ def test_the_policy_is_asked_before_the_shared_cache() -> None:
         files = Pictures(MODEL, world.settings, world._embed, {"file:": lambda _: PHOTOS["cat"]})
         for pictures in (files, world.pictures):
             pictures._cache._shared = redis
+            pictures._cache._claims = Claims(redis)
         found = files.find(url, 768)
         assert isinstance(found, Source)
         await files.recall([found])

@@ -1,20 +1,27 @@
 """The shared cache against a real redis-server, which is killed, paused and filled up."""
 
 import asyncio
+import json
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import numpy as np
 import pytest
 import redis
 
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
+from clip_ranker.pictures.claims import Claims
 from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import (
+    CLAIM,
+    CLAIM_S,
     HEADER,
     LEFT_ALONE_S,
     MAGIC,
@@ -28,6 +35,7 @@ from tests.running import HANGS_S, Service, free_port, wait_until
 
 CAT = PHOTOS["cat"]
 DIM = 8
+DOWNLOADS = "clip_ranker_downloads_in_flight"
 
 
 class Redis:
@@ -245,6 +253,109 @@ def test_replicas_share_and_models_do_not(
     assert server.client.dbsize() == 10  # the photo stays in memory
     other = serve("efficientnet_lite0", CLIP_CACHE_URL=server.url)
     assert other.ranked(query=CAT, candidates=urls)["meta"]["cached"] == 0
+
+
+def test_what_one_is_making_others_wait_for(server: Redis) -> None:
+    async def scenario(one: SharedCache) -> None:
+        two = shared(server)
+        assert await one.claim(["a", "b"]) == {"a": None, "b": None}
+        assert await two.claim(["a", "b", "c"]) == {"c": None}
+        assert await two.get(["a"]) == {}
+        others = Claims(two)
+        made, given_up = (asyncio.create_task(others.entry(key)) for key in ("a", "b"))
+        await one.put({"a": entry(1), "b": None})
+        found = await made
+        assert found is not None
+        assert (found.embedded.embedding == VECTOR).all()
+        assert await given_up is None
+        assert await one.claim(["b"]) == {}  # it is the other's now
+        await others.close()
+        await two.close()
+
+    run(server, scenario)
+
+
+def test_a_claim_ends_with_whoever_made_it(server: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert CLAIM_S < 10  # else people would wait for one that has died
+    monkeypatch.setattr("clip_ranker.pictures.shared_cache.CLAIM_S", 0.3)
+    server.client.set(PREFIX + "for ever", CLAIM)
+
+    async def scenario(dead: SharedCache) -> None:
+        await dead.claim(["a"])
+        cache = shared(server)
+        assert await cache.claim(["a"]) == {}
+        assert await Claims(cache).entry("a") is None
+        monkeypatch.setattr("clip_ranker.pictures.claims.CLAIM_S", 0.3)
+        assert await Claims(cache).entry("for ever") is None
+        await cache.close()
+
+    run(server, scenario)
+
+
+def test_a_list_that_two_replicas_are_asked_for_at_once_is_downloaded_once(
+    server: Redis, serve: Callable[..., Service], images: ImageServer
+) -> None:
+    replicas = [
+        serve(
+            CLIP_CACHE_URL=server.url,
+            CLIP_CACHE_TIMEOUT_S="10",
+            CLIP_DOWNLOAD_TIMEOUT_S="60",
+            CLIP_DEMO=str(n),
+        )
+        for n in (0, 1)
+    ]
+    names = ("coffee", "rocket", "retina")
+    before = {name: images.hits[f"/held/{name}"] for name in names}
+    with ThreadPoolExecutor(2) as pool:
+        with images.holding():
+            urls = [images.url(f"/held/{name}?together") for name in names]
+            asked = [pool.submit(one.ranked, query=CAT, candidates=urls) for one in replicas]
+            for replica in replicas:
+                wait_until(lambda: replica.in_flight()[DOWNLOADS] == len(names))  # noqa: B023
+        answers = [one.result() for one in asked]
+    assert answers[0]["results"] == answers[1]["results"]
+    assert {images.hits[f"/held/{name}"] - before[name] for name in names} == {1}
+
+
+def test_what_a_client_left_behind_is_free_for_others(
+    server: Redis, serve: Callable[..., Service], images: ImageServer
+) -> None:
+    one = serve(CLIP_CACHE_URL=server.url, CLIP_CACHE_TIMEOUT_S="10", CLIP_DOWNLOAD_TIMEOUT_S="60")
+    listing = {"auction_id": "A", "image_url": images.url("/held/coffee?left")}
+    body = json.dumps({"query_image_url": "example:cat", "candidates": [listing]})
+    head = f"POST /rank HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    url = httpx.URL(one.url)
+    with images.holding():
+        with socket.create_connection((url.host, url.port)) as client:
+            client.sendall(f"{head}Content-Type: application/json\r\n\r\n{body}".encode())
+            wait_until(lambda: server.client.dbsize() == 1)
+            [claimed] = server.client.scan_iter()
+            assert server.client.get(claimed) == CLAIM
+            server.client.persist(claimed)  # else it would end by itself
+        wait_until(lambda: server.client.dbsize() == 0)
+
+
+def test_what_is_prefetched_here_is_a_hit_there_before_all_of_it_is_done(
+    server: Redis, serve: Callable[..., Service], images: ImageServer
+) -> None:
+    one, two = (
+        serve(
+            CLIP_CACHE_URL=server.url,
+            CLIP_CACHE_TIMEOUT_S="10",
+            CLIP_DOWNLOAD_TIMEOUT_S="60",
+            CLIP_DEMO=str(n),
+        )
+        for n in (0, 1)
+    )
+    done, slow = images.put("/ahead/0", PHOTOS["coffee"]), images.url("/held/rocket?ahead")
+    before = images.hits["/held/rocket"]
+    with images.holding():
+        ahead = [{"auction_id": url, "image_url": url} for url in (done, slow)]
+        one.client.post("/prefetch", json={"candidates": ahead}).raise_for_status()
+        wait_until(lambda: images.hits["/ahead/0"] == 1)
+        two.ranked(query=CAT, candidates=[done])
+        assert images.hits["/ahead/0"] == 1
+        assert images.hits["/held/rocket"] - before == 1  # its time is not over yet
 
 
 def test_a_service_goes_on_while_redis_is_paused(

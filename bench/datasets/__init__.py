@@ -1,0 +1,1 @@
+"""Data sets for ``clip-ranker evaluate``, built from packages; ``python -m bench.datasets``."""
