@@ -105,6 +105,17 @@ def test_different_pictures_are_no_group_and_their_same_bytes_are(kind: str) -> 
         assert twice == {n: n % count for n in range(2 * count)}
 
 
+def test_another_figure_in_a_small_caption_is_another_picture_where_all_else_is_the_same() -> None:
+    texts = ("Size 36", "Size 38", "Size 39")
+    files = [
+        encode(drawn.captioned(WHOLE[name], text, side, (300, 300)), quality=85)
+        for name in ("coffee", "gravel")
+        for side in (36, 20, 14)
+        for text in texts
+    ]
+    assert same_pictures(dict(enumerate(map(print_of, files)))) == {n: n for n in range(len(files))}
+
+
 def test_plain_and_pale_pictures_have_no_copies_but_the_same_pixels() -> None:
     plain = Image.new("RGB", (600, 450), (253, 254, 255))
     pale = ImageOps.autocontrast(WHOLE["cat"]).point(lambda level: 240 + level // 17)
