@@ -1,7 +1,7 @@
 """Listings that show the same picture, told by their fingerprints. Pure functions.
 
-A wrong group hides a listing, a copy that is missed costs little: what is not most likely a
-copy is none. The numbers were found on photographs, drawn things and captions, see docs/api.md. Vectors do
+A wrong group hides a listing, a copy that is missed costs little: what is not most likely a copy is
+none. The numbers were found on photographs, drawn things and captions, see docs/api.md. Vectors do
 not tell: those of mirror images are nearer (0.995 by cosine) than those of copies at half the size
 (0.87).
 """
