@@ -16,7 +16,7 @@ def main() -> int:
     except ValidationError as error:  # of a setting: they bound what a request may hold
         fault = error.errors()[0]
         name = "_".join(["clip", *map(str, fault["loc"])]).upper()
-        sys.stderr.write(f"clip_ranker: {name}: {fault['msg']}\n")
+        sys.stderr.write(f"clip-ranker: {name}: {fault['msg']}\n")
         return 2
     return cli.main()
 

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     request_timeout_s: float = Field(60, gt=0, le=600)
     """ranking one request; what is ranked by then is answered"""
     cache_bytes: int = Field(64_000_000, ge=0)
-    """memory for embeddings, about 19,000 of them; 0 = no cache"""
+    """memory for embeddings, about 11,000 of them; 0 = no cache"""
     cache_ttl_s: float = Field(86_400, gt=0)
     """an embedding older than this is made again"""
     cache_url: str = Field("", repr=False)

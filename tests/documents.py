@@ -14,7 +14,7 @@ DEPLOYMENT = ROOT / "docs" / "deployment.md"
 DEPLOYMENT_JA = ROOT / "docs" / "deployment.ja.md"
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PROGRAMS = r"(?:\.venv/bin/)?python|bash|cp|curl|docker|docker-compose|git|make|mv|node|npm|npx"
-PROGRAMS += "|pip|sed|sh|ssh"
+PROGRAMS += r"|pip|sed|sh|ssh|\.venv/bin/clip-ranker"
 INLINE = re.compile(rf"(?<!`)`((?:[A-Z_]+=\S+ )*(?:{PROGRAMS}) [^`]+)`(?!`)")
 
 

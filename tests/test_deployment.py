@@ -83,11 +83,19 @@ def test_the_example_as_it_is_lets_nobody_in_and_else_says_the_defaults(
     assert f"${{CLIP_MEM_LIMIT:-{settings_of(EXAMPLE)['CLIP_MEM_LIMIT']}}}" in COMPOSE
 
 
-def test_the_example_halves_two_limits_where_there_is_less_memory() -> None:
-    halved = settings_of(EXAMPLE.replace("#CLIP", "CLIP"))
-    for name in ("CLIP_MAX_PIXELS", "CLIP_MAX_BODIES_BYTES"):
-        default = Settings.model_fields[name.removeprefix("CLIP_").lower()].default
-        assert int(halved[name]) * 2 == default
+def test_the_example_s_limits_for_2_gb_add_up_to_less_than_its_memory() -> None:
+    """The table in docs/operations.md, without feedback, and the model's process."""
+    limits = settings_of(EXAMPLE.replace("#CLIP", "CLIP"))
+    (most_mb,) = re.findall(r"take (\d+)m", EXAMPLE)
+    pixels, bodies, decoders = (
+        int(limits[f"CLIP_{name}"]) for name in ("MAX_PIXELS", "MAX_BODIES_BYTES", "DECODE_THREADS")
+    )
+    downloads, bodies = 181_000_000, 4 * bodies
+    decoding = pixels * (18 + 4.5 * (decoders - 1)) + 45_000_000 * decoders
+    waiting, look_ups, else_, model = 27_000_000, 13_000_000, 100_000_000, 521_000_000
+    summed = downloads + bodies + decoding + waiting + look_ups + else_ + model
+    assert summed < int(most_mb) * 2**20
+    assert f"to {summed / 1e9:.2f} GB with the model" in EXAMPLE
 
 
 def test_the_container_is_given_longer_to_stop_than_a_request_may_take() -> None:

@@ -67,6 +67,9 @@ NOT_RUN = {
     ".venv/bin/python import_model.py --pretrained FILE": "FILE is the reader's; see models.md",
     "docker service rollback clip_clip-api": "in the tests the swarm goes back by itself",
     "make test-swarm": "it takes minutes, and a Docker engine",
+    "make evaluate": "it takes minutes, and packages of PyPI and Debian",
+    ".venv/bin/clip-ranker import": "another name of import_model.py; tests/cli/test_program.py",
+    "python -m bench.fit": "it takes minutes, and the same packages",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }

@@ -1,1 +1,1 @@
-"""The command line: ``python -m clip_ranker rank PHOTO LISTINGS``, ``evaluate DATASET``."""
+"""The command line: ``clip-ranker rank PHOTO LISTINGS``, ``evaluate DATASET``."""

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(options, people)
     except ClipRankerError as error:
-        said = plain(f"clip_ranker {options.command}: {error}")
+        said = plain(f"clip-ranker {options.command}: {error}")
         people.print(said, style="red", markup=False, soft_wrap=True)
         return USAGE if isinstance(error, UsageError) else FAILED
     except KeyboardInterrupt:
@@ -43,7 +43,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> argparse.ArgumentParser:
     top = _Parser(
-        prog="python -m clip_ranker",
+        prog="clip-ranker",
         description="Ranks listings by likeness to a photo, and judges how well.",
         epilog="COMMAND --help tells more of each. "
         "`import --help` tells how a model gets into the store; that needs torch.",

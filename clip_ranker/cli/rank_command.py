@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +31,9 @@ from clip_ranker.cli.inputs import (
 )
 from clip_ranker.cli.rankers import Here
 from clip_ranker.cli.sheet import sheet
-from clip_ranker.cli.show import Ranked, plain, plain_json, spreadsheet, table
+from clip_ranker.cli.show import Ranked, as_json, plain, spreadsheet, table
 from clip_ranker.rank.listing import Candidate
-from clip_ranker.rank.schema import Failure, RankRequest, RankResponse, Result
+from clip_ranker.rank.schema import RankRequest, RankResponse
 
 Rank = Callable[[RankRequest, Callable[[], None]], RankResponse]
 """Of one request; calls what it is given for each listing that is done."""
@@ -43,19 +42,19 @@ MOST_TOGETHER = 4
 """Photos of one item in a request."""
 EXAMPLES = """\
 examples:
-  python -m clip_ranker rank photo.jpg listings.json --url http://localhost:8000
+  clip-ranker rank photo.jpg listings.json --url http://localhost:8000
       asks a running service; the key, if it wants one, is read from CLIP_API_KEY
-  python -m clip_ranker rank photo.heic pictures/ --top-k 10
+  clip-ranker rank photo.heic pictures/ --top-k 10
       runs the model in this process, no service needed
-  python -m clip_ranker rank front.jpg back.jpg listings.csv --csv ranked.csv
+  clip-ranker rank front.jpg back.jpg listings.csv --csv ranked.csv
       ranks for each photo, and writes one table for a spreadsheet
-  python -m clip_ranker rank front.jpg back.jpg listings.csv --same-item
+  clip-ranker rank front.jpg back.jpg listings.csv --same-item
       a listing counts by the photo that it is most like
-  python -m clip_ranker rank photos/ listings.json --url http://localhost:8000 --deadline-ms 5000
+  clip-ranker rank photos/ listings.json --url http://localhost:8000 --deadline-ms 5000
       sends each picture of a folder as a photo, and waits five seconds for each at most
-  python -m clip_ranker rank photo.jpg pictures/ --html sheet.html
+  clip-ranker rank photo.jpg pictures/ --html sheet.html
       writes a page that holds its pictures, to look at or to send
-  python -m clip_ranker rank photo.jpg listings.json --json | jq '.results[0]'
+  clip-ranker rank photo.jpg listings.json --json | jq '.results[0]'
       prints what POST /rank answers; of several photos a list, each with its "photo"
 
 exit codes: 0 ranked, 1 it could not be done, 2 wrong usage, 3 not one listing could be ranked
@@ -126,11 +125,15 @@ def run(options: argparse.Namespace, people: Console) -> int:
             try:
                 request = _request(query, listings, options)
                 ranked.append(Ranked(photo, rank(request, partial(bar.advance, task))))
-            except PhotoError as error:
-                if len(queries) == 1:
+            except CliError as error:
+                of_the_photo = isinstance(error, PhotoError)
+                if len(queries) == 1 or not (of_the_photo or ranked):
                     raise
-                said = plain(f"clip_ranker rank: {photo}: {error}")
-                people.print(said, style="red", markup=False, soft_wrap=True)
+                _tell(people, f"{photo}: {error}")
+                if not of_the_photo:  # the next would fare no better
+                    if left := len(queries) - number - 1:
+                        _tell(people, f"photos that were not tried: {left}")
+                    break
             bar.update(task, completed=(number + 1) * len(listings))
     if options.html:
         _write(options.html, "--html", asyncio.run(sheet(request, ranked[0].answer, listings)))
@@ -140,7 +143,7 @@ def run(options: argparse.Namespace, people: Console) -> int:
     elif options.csv:
         sys.stdout.write(spreadsheet(ranked, listings))
     if options.json:
-        sys.stdout.write(_json(ranked, listings, several=len(queries) > 1) + "\n")
+        sys.stdout.write(as_json(ranked, listings, several=len(queries) > 1) + "\n")
     elif not options.csv:
         for photo, answer in ranked:
             console = Console(highlight=False)
@@ -182,13 +185,8 @@ def _request(
     )
 
 
-def _json(ranked: list[Ranked], listings: list[Candidate], *, several: bool) -> str:
-    for one in ranked:
-        for entry in chain[Result | Failure](one.answer.results, one.answer.failed):
-            entry.auction_id = listings[int(entry.auction_id)].auction_id
-    if several:
-        return plain_json(Ranked.as_json(ranked))
-    return plain_json(ranked[0].answer.model_dump_json(indent=2, exclude_none=True))
+def _tell(people: Console, fault: str) -> None:
+    people.print(plain(f"clip-ranker rank: {fault}"), style="red", markup=False, soft_wrap=True)
 
 
 def _write(file: Path, option: str, text: str) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
@@ -19,8 +20,20 @@ KEY = re.compile(r"[\x21-\x7e]+")
 RANK, PREFETCH, HEALTH = "/rank/stream", "/prefetch", "/healthz"
 MOST_AT_ONCE = 200
 """Listings in one prefetch; a service takes as many unless its operator chose otherwise."""
+MOST_WAIT_S = 5
+"""What a busy service may ask for; it is asked once more then, as by the TypeScript client."""
+BUSY = (httpx.codes.TOO_MANY_REQUESTS, httpx.codes.SERVICE_UNAVAILABLE)
+OF_THE_PHOTO = (httpx.codes.BAD_REQUEST, httpx.codes.REQUEST_ENTITY_TOO_LARGE)
 OTHER_VERSION = "the service answers in a form of another version"
 NO_RANKER = "what answers there is no clip-ranker"
+
+
+class _BusyError(CliError):
+    """The service says when to come back, and that is soon."""
+
+    def __init__(self, said: str, wait_s: int) -> None:
+        super().__init__(said)
+        self.wait_s = wait_s
 
 
 def ask(request: RankRequest, advance: Callable[[], None], *, url: str) -> RankResponse:
@@ -31,6 +44,14 @@ def ask(request: RankRequest, advance: Callable[[], None], *, url: str) -> RankR
         PhotoError: it says no to this request.
         UsageError: no header takes the key in ``CLIP_API_KEY``.
     """
+    try:
+        return _ask(request, advance, url)
+    except _BusyError as error:
+        time.sleep(error.wait_s)
+        return _ask(request, advance, url)
+
+
+def _ask(request: RankRequest, advance: Callable[[], None], url: str) -> RankResponse:
     body = request.model_dump(mode="json", exclude_none=True)
     with (
         _talking(url),
@@ -101,9 +122,13 @@ def _json_of(response: httpx.Response) -> object:
 def _check(response: httpx.Response) -> None:
     if response.is_success:
         return
-    if response.status_code == httpx.codes.BAD_REQUEST:
-        raise PhotoError(_refusal(response))
-    raise CliError(_refusal(response))
+    said = _refusal(response)
+    if response.status_code in OF_THE_PHOTO:
+        raise PhotoError(said)
+    wait = response.headers.get("retry-after", "")
+    if response.status_code in BUSY and wait.isdecimal() and int(wait) <= MOST_WAIT_S:
+        raise _BusyError(said, int(wait))
+    raise CliError(said)
 
 
 def _last(lines: Iterator[str], advance: Callable[[], None]) -> RankResponse:
@@ -118,7 +143,7 @@ def _last(lines: Iterator[str], advance: Callable[[], None]) -> RankResponse:
             case {"type": "answer", "answer": answer}:
                 return RankResponse.model_validate(answer)
             case {"type": "error", "error": said}:
-                raise CliError(f"the service says: {said}")
+                raise PhotoError(f"the service says: {said}")
             case {"type": "scored" | "failed"}:
                 advance()
             case _:

@@ -26,15 +26,20 @@ class Ranked(NamedTuple):
     photo: str
     answer: RankResponse
 
-    @staticmethod
-    def as_json(ranked: "Sequence[Ranked]") -> str:
-        """A list of answers, each with its photo."""
-        answers = [
-            {"photo": photo.encode(errors="replace").decode()}
-            | answer.model_dump(mode="json", exclude_none=True)
-            for photo, answer in ranked
-        ]
-        return json.dumps(answers, ensure_ascii=False, indent=2)
+
+def as_json(ranked: Sequence[Ranked], listings: list[Candidate], *, several: bool) -> str:
+    """The answer with the listings' ids; of ``several`` photos a list, each with its photo."""
+    for one in ranked:
+        for entry in chain[Result | Failure](one.answer.results, one.answer.failed):
+            entry.auction_id = listings[int(entry.auction_id)].auction_id
+    if not several:
+        return plain_json(ranked[0].answer.model_dump_json(indent=2, exclude_none=True))
+    answers = [
+        {"photo": photo.encode(errors="replace").decode()}
+        | answer.model_dump(mode="json", exclude_none=True)
+        for photo, answer in ranked
+    ]
+    return plain_json(json.dumps(answers, ensure_ascii=False, indent=2))
 
 
 def spreadsheet(ranked: Sequence[Ranked], listings: list[Candidate]) -> str:

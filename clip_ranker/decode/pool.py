@@ -17,10 +17,12 @@ from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import Pipe
 from pathlib import Path
 from queue import SimpleQueue
+from typing import NamedTuple
 
 import numpy as np
 
 from clip_ranker.decode import worker
+from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
 from clip_ranker.decode.worker import Request
 from clip_ranker.errors import EmbedFailedError, NotAnImageError
 from clip_ranker.models.preprocess import Pixels, Preprocess
@@ -37,6 +39,13 @@ ENVIRONMENT = {
 HANGS_S = 600
 """Far above what the limits in the process allow."""
 OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
+
+
+class Decoded(NamedTuple):
+    """A picture: uint8 (height, width, 3), RGB, not yet normalised, and its fingerprint."""
+
+    pixels: Pixels
+    fingerprint: bytes
 
 
 class Decoder:
@@ -64,8 +73,8 @@ class Decoder:
 
     async def __call__(
         self, data: bytes, image_resize_px: int, *, large: bool = False
-    ) -> Pixels | None:
-        """uint8 (height, width, 3), RGB, not yet normalised; nothing if it turns out to be large.
+    ) -> Decoded | None:
+        """What a model takes of the picture; nothing if it turns out to be large.
 
         Args:
             data: of the file.
@@ -86,7 +95,8 @@ class Decoder:
                 code, params = json.loads(answer[1:])
                 raise kind(code, **params)
         shape = (self._preprocess.height, self._preprocess.width, 3)
-        return np.frombuffer(answer, np.uint8, offset=1).reshape(shape)
+        at = 1 + FINGERPRINT_BYTES
+        return Decoded(np.frombuffer(answer, np.uint8, offset=at).reshape(shape), answer[1:at])
 
     async def close(self) -> None:
         """Ends the processes; what they are decoding is lost."""

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from typing import NamedTuple
 
 from clip_ranker.decode import images
+from clip_ranker.decode.fingerprint import fingerprint
 from clip_ranker.decode.geometry import fit, to_pixels
 from clip_ranker.decode.header import read_header
 from clip_ranker.errors import CandidateError, NotAnImageError, TooLargeError
@@ -33,7 +34,7 @@ PATIENCE = 20
 """Times the processor time that may pass on the clock: the processor has other work too."""
 
 PIXELS, LARGE, NOT_AN_IMAGE, TOO_LARGE = b"P", b"L", b"N", b"T"
-"""How an answer begins. Behind it are the pixels, nothing, or the code of what failed."""
+"""How an answer begins. Behind it: fingerprint and pixels, nothing, or the code of what failed."""
 FAILURES: dict[bytes, type[CandidateError]] = {
     NOT_AN_IMAGE: NotAnImageError,
     TOO_LARGE: TooLargeError,
@@ -72,7 +73,8 @@ def _answer(request: Request) -> bytes:
         _limit_seconds(BASE_S + SECONDS_PER_PIXEL * opened.canvas[0] * opened.canvas[1])
         image, to_srgb = images.load(opened)
         fitted = fit(image, request.image_resize_px)
-        return PIXELS + to_pixels(fitted, request.preprocess, to_srgb).tobytes()
+        pixels = to_pixels(fitted, request.preprocess, to_srgb)
+        return PIXELS + fingerprint(fitted, to_srgb) + pixels.tobytes()
     except NotAnImageError as error:
         return _failure(error)
     except TooLargeError as error:

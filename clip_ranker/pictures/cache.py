@@ -10,12 +10,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from cachetools import TLRUCache, TTLCache
 
+from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
 from clip_ranker.errors import CandidateError
 from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from clip_ranker.settings import Settings
 
-ENTRY_OVERHEAD_BYTES = 1320
+ENTRY_OVERHEAD_BYTES = 888 + FINGERPRINT_BYTES
 """Two keys, fingerprint and objects around the vector; measured with tracemalloc."""
 FAILURE_TTL_S = 5
 MOST_FAILURES = 10_000

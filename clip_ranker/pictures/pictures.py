@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from clip_ranker import examples, metrics, processors
-from clip_ranker.decode.fingerprint import fingerprint
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher, Embed
@@ -163,10 +162,10 @@ class Pictures:
                 if large:
                     await places.enter_async_context(self.turns.large.hold(picture))
                 await places.enter_async_context(self.turns.decoding.hold(picture))
-                pixels = await self._decoder(data, image_resize_px, large=large)
-                if pixels is not None:
+                decoded = await self._decoder(data, image_resize_px, large=large)
+                if decoded is not None:
                     picture.enter("embed")
-                    return self._batcher.put(picture, pixels), fingerprint(pixels)
+                    return self._batcher.put(picture, decoded.pixels), decoded.fingerprint
         raise AssertionError("no picture is too large to be large")
 
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:

@@ -16,10 +16,11 @@ from clip_ranker.pictures.embedded import Embedded
 
 logger = logging.getLogger(__name__)
 
-HEADER = struct.Struct(f"<4sd{FINGERPRINT_BYTES}s")
-MAGIC = b"CRe2"
+MAGIC = b"CRe3"
+"""Raised when an entry looks different, or a fingerprint does."""
 PREFIX = f"clip-ranker:{MAGIC.decode()}:"
-"""With the format: replicas of two versions leave each other's entries alone."""
+"""Of keys: replicas of two versions leave each other's entries alone."""
+HEADER = struct.Struct(f"<4sd{FINGERPRINT_BYTES}s")
 FLOAT = np.dtype("<f4")
 LEFT_ALONE_S = 5.0
 """After a failure, before it is asked again."""

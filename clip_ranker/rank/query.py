@@ -72,5 +72,5 @@ def _refusal(field: str, error: CandidateError) -> BadRequestError | EmbedderUna
     if isinstance(error, EmbedFailedError):  # the model's fault, or the batch's: not the photo's
         return EmbedderUnavailableError(f"{field}: {error}, try again")
     told = error.told()
-    fault = {"field": field, **told, "message": told.pop("detail")}
+    fault = {"field": field, "message": told.pop("detail"), **told}
     return BadRequestError(f"{field}: {error}", [fault])

@@ -52,6 +52,7 @@ class Ranking:
         self.outcomes: dict[int, Outcome] = {}
         self.embeddings: dict[int, Embedding] = {}
         self._fingerprints: dict[int, bytes] = {}
+        self._groups: dict[int, int] = {}
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
@@ -110,6 +111,8 @@ class Ranking:
             if index not in self.outcomes:
                 self.outcomes[index] = TimedOutError("deadline")
                 yield index
+        # A thousand pictures take longer than the event loop may be kept.
+        self._groups = await asyncio.to_thread(same_pictures, self._fingerprints)
 
     def meaning(self, score: float) -> Meaning:
         """Band and probability of a score; known of a cosine similarity to one photo."""
@@ -117,7 +120,7 @@ class Ranking:
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
-        clock, groups = self._job.clock, same_pictures(self._fingerprints)
+        clock, groups = self._job.clock, self._groups
         results, failed = in_order(self.request, self.outcomes, groups, self._calibration)
         scores = [outcome for outcome in self.outcomes.values() if isinstance(outcome, float)]
         least = self.request.min_score

@@ -85,6 +85,45 @@ def test_a_listing_opens_and_the_results_are_saved(open_page: Open, demo_service
     assert answer["failed"][0]["detail_code"] == "no_such_example"
 
 
+ODD = r"""[
+    {"auction_id": 12345678901234567890, "image_url": "example:cat", "title": "",
+     "url": "https://a.test/1"},
+    {"auction_id": "\"auction_id\": 12345678901234567890}", "image_url": null},
+    {"auction_id": 7},
+    {"auction_id": 8, "image_url": ""}
+]"""
+
+
+def test_a_listing_without_title_opens_and_one_without_picture_fails_alone(
+    open_page: Open, demo_service: Service
+) -> None:
+    page = open_page(demo_service.url)
+    rank(page, ODD)
+    expect(page.locator(".card a")).to_have_text("12345678901234567890")
+    expect(page.locator(".card.failed")).to_have_count(3)
+    answer = json.loads(saved(page, "#save-json"))
+    assert [result["auction_id"] for result in answer["results"]] == ["12345678901234567890"]
+    assert [(failure["auction_id"], failure["reason"]) for failure in answer["failed"]] == [
+        (name, "no_image") for name in ('"auction_id": 12345678901234567890}', "7", "8")
+    ]
+
+
+def test_a_saved_file_may_be_read_after_the_click(open_page: Open, demo_service: Service) -> None:
+    page = open_page(demo_service.url)
+    rank(page, "example:cat")
+    page.clock.install()
+    page.evaluate(
+        """() => {
+            window.revoked = 0;
+            URL.revokeObjectURL = () => { window.revoked += 1; };
+        }"""
+    )
+    saved(page, "#save-csv")
+    assert page.evaluate("revoked") == 0
+    page.clock.fast_forward(60_000)
+    assert page.evaluate("revoked") == 1
+
+
 def test_bands_are_shown_where_the_service_tells_them(
     open_page: Open, demo_service: Service
 ) -> None:
@@ -105,7 +144,7 @@ def test_bands_are_shown_where_the_service_tells_them(
     expect(page.locator(".card.best")).to_contain_text("0.900The same item")
     assert violations(page) == []
     page.click("#language")
-    expect(page.locator(".match")).to_have_text(["同じ品 97 %", "似ている品 40 %"])
+    expect(page.locator(".match")).to_have_text(["同じ商品 97 %", "似ている商品 40 %"])
     assert "same,0.97" in saved(page, "#save-csv").decode()
 
 

@@ -247,7 +247,7 @@ def test_a_setting_out_of_bounds_is_named(listings: Path) -> None:
         check=False,
     )
     assert ran.returncode == 2
-    assert re.fullmatch(r"clip_ranker: CLIP_EMBED_THREADS: .*integer.*\n", ran.stderr)
+    assert re.fullmatch(r"clip-ranker: CLIP_EMBED_THREADS: .*integer.*\n", ran.stderr)
 
 
 def test_the_name_of_a_file_need_not_be_utf_8(

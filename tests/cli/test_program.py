@@ -41,8 +41,9 @@ def test_importing_goes_by_two_names(command: str, name: str) -> None:
     assert "--pretrained" in shown
 
 
-def test_the_help_names_the_import() -> None:
+def test_the_help_names_the_program_and_the_import() -> None:
     shown = subprocess.run(
         [sys.executable, "-m", "clip_ranker", "--help"], capture_output=True, text=True, check=True
     ).stdout
+    assert shown.startswith("usage: clip-ranker ")
     assert "import --help" in shown

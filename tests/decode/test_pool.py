@@ -17,7 +17,7 @@ from PIL import Image
 
 from clip_ranker.decode import images, worker
 from clip_ranker.decode.geometry import fit, to_pixels
-from clip_ranker.decode.pool import Decoder
+from clip_ranker.decode.pool import Decoded, Decoder
 from clip_ranker.errors import (
     CandidateError,
     EmbedFailedError,
@@ -50,11 +50,11 @@ def until(holds: Callable[[], object], saw: Callable[[], object] = str) -> None:
 
 
 def decode(decoder: Decoder, data: bytes) -> Pixels:
-    pixels = asyncio.run(decoder(data, 768))
-    if pixels is None:  # it is large
-        pixels = asyncio.run(decoder(data, 768, large=True))
-    assert pixels is not None
-    return pixels
+    decoded = asyncio.run(decoder(data, 768))
+    if decoded is None:  # it is large
+        decoded = asyncio.run(decoder(data, 768, large=True))
+    assert decoded is not None
+    return decoded.pixels
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF", "GIF", "BMP"])
@@ -77,7 +77,7 @@ def test_pixels_are_in_the_colours_of_the_profile(decoder: Decoder, kind: str) -
 
 
 def test_a_picture_that_breaks_its_process_fails_alone(decoder: Decoder) -> None:
-    async def scenario() -> list[Pixels | BaseException]:
+    async def scenario() -> list[Decoded | BaseException]:
         await decoder(PHOTOS["cat"], 768)
         (process,) = workers()
         before = process.cpu_times().user
@@ -90,7 +90,7 @@ def test_a_picture_that_breaks_its_process_fails_alone(decoder: Decoder) -> None
     broken, *whole = asyncio.run(scenario())
     assert isinstance(broken, NotAnImageError)
     assert str(broken) == "decoding it broke the decoder"
-    assert [one.shape for one in whole] == [(224, 224, 3)] * len(PHOTOS)
+    assert [one.pixels.shape for one in whole] == [(224, 224, 3)] * len(PHOTOS)
     children = psutil.Process().children()
     assert [one for one in children if one.status() == psutil.STATUS_ZOMBIE] == []
 
@@ -109,7 +109,7 @@ def test_an_error_nobody_foresaw_fails_its_picture_and_ends_no_process() -> None
 
 
 def test_a_picture_of_endless_work_is_ended_and_others_go_on(decoder: Decoder) -> None:
-    async def scenario() -> list[Pixels | BaseException]:
+    async def scenario() -> list[Decoded | BaseException]:
         asked = [decoder(data, 768) for data in (files.endless_heic(), PHOTOS["cat"])]
         return await asyncio.gather(*asked, return_exceptions=True)
 
@@ -187,7 +187,7 @@ def test_who_leaves_takes_no_answer_of_others(decoder: Decoder) -> None:
         left = asyncio.create_task(decoder(files.endless_heic(), 768))
         await asyncio.sleep(0)
         left.cancel()
-        return await decoder(PHOTOS["cat"], 768)
+        return (await decoder(PHOTOS["cat"], 768)).pixels
 
     here = to_pixels(fit(images.decode(PHOTOS["cat"], max_pixels=10**6), 768), CLIP)
     assert (asyncio.run(scenario()) == here).all()
@@ -202,7 +202,7 @@ def test_closing_ends_every_process() -> None:
         await decoder.close()
         assert workers() == []
         done = await asyncio.gather(*busy, return_exceptions=True)
-        assert not any(isinstance(one, np.ndarray) for one in done)
+        assert not any(isinstance(one, Decoded) for one in done)
 
     asyncio.run(scenario())
 
@@ -307,7 +307,7 @@ def test_without_a_thread_a_picture_fails_and_the_next_is_decoded(
             none_left.setattr(threading.Thread, "start", refuse)
             with pytest.raises(EmbedFailedError):
                 await decoder(PHOTOS["cat"], 768)
-        assert (await decoder(PHOTOS["cat"], 768)).shape == (224, 224, 3)
+        assert (await decoder(PHOTOS["cat"], 768)).pixels.shape == (224, 224, 3)
         await decoder.close()
 
     def refuse(_: threading.Thread) -> None:

@@ -254,10 +254,10 @@ def test_the_commands_of_the_documents_run(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos").symlink_to(photographs)
     blocks = [one.text for one in commands(ROOT / "docs" / "models.md") if one.kind == "sh"]
-    (block,) = (text for text in blocks if "clip_ranker evaluate" in text)
-    lines = [shlex.split(line) for line in block.splitlines() if "clip_ranker evaluate" in line]
+    (block,) = (text for text in blocks if "clip-ranker evaluate" in text)
+    lines = [shlex.split(line) for line in block.splitlines() if "clip-ranker evaluate" in line]
     assert len(lines) == 2
     for line in lines:
-        assert main([*line[3:], "--model", stored_apart.name]) == 0
+        assert main([*line[1:], "--model", stored_apart.name]) == 0
     assert "tiny, all-views" in (tmp_path / "report.html").read_text()
     assert calibration.load(stored_apart.graph.parent) is not None

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from clip_ranker.decode.pool import Decoder
+from clip_ranker.decode.pool import Decoded, Decoder
 from clip_ranker.evaluate.data import DataError
 from clip_ranker.evaluate.setting import VIEWS
 from clip_ranker.evaluate.vectors import BATCH, FILE, IMAGE_RESIZE_PX, Embedder
@@ -89,16 +89,16 @@ def test_the_centre_is_what_the_service_makes(
         names.append(str(path))
     found = embedder(names, ["centre"], nothing).found
 
-    async def served() -> list[Pixels | None]:
+    async def served() -> list[Decoded | None]:
         decoder = Decoder(tiny.preprocess, processes=1, max_pixels=50_000_000)
         try:
             return [await decoder(data, IMAGE_RESIZE_PX) for data in PHOTOS.values()]
         finally:
             await decoder.close()
 
-    for name, pixels in zip(names, asyncio.run(served()), strict=True):
-        assert pixels is not None
-        vector = embedder.encoder(pixels[None])[0]
+    for name, decoded in zip(names, asyncio.run(served()), strict=True):
+        assert decoded is not None
+        vector = embedder.encoder(decoded.pixels[None])[0]
         assert found[name][0] == pytest.approx(vector, abs=1e-5)
 
 

@@ -38,11 +38,11 @@ def decoder() -> Iterator[Decoder]:
 
 
 def decode(decoder: Decoder, data: bytes, image_resize_px: int = 768) -> Pixels:
-    pixels = asyncio.run(decoder(data, image_resize_px))
-    if pixels is None:  # it is large
-        pixels = asyncio.run(decoder(data, image_resize_px, large=True))
-    assert pixels is not None
-    return pixels
+    decoded = asyncio.run(decoder(data, image_resize_px))
+    if decoded is None:  # it is large
+        decoded = asyncio.run(decoder(data, image_resize_px, large=True))
+    assert decoded is not None
+    return decoded.pixels
 
 
 @pytest.mark.parametrize("name", files.not_pictures())

@@ -70,7 +70,8 @@ def check_error(response: httpx.Response, status: int) -> dict[str, Any]:
     assert isinstance(said["error"], str)
     assert len(said["error"]) > 10
     assert isinstance(said["detail"], list)
-    assert all(set(fault) <= {"field", "reason", "message"} for fault in said["detail"])
+    known = {"field", "reason", "message", "detail_code", "detail_params"}
+    assert all(set(fault) <= known for fault in said["detail"])
     assert not NOT_IN_A_BODY.search(response.text)
     assert SECRET not in response.text
     assert len(response.text) < 5000

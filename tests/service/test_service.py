@@ -36,7 +36,13 @@ def test_the_answer_has_the_documented_shape(service: Service, images: ImageServ
     assert [(r["auction_id"], r["rank"]) for r in answer["results"]] == [("A2", 1), ("A1", 2)]
     assert answer["results"][0]["score"] == pytest.approx(1, abs=1e-5)
     assert answer["failed"] == [
-        {"auction_id": "A9", "reason": "download_failed", "detail": "HTTP 404"}
+        {
+            "auction_id": "A9",
+            "reason": "download_failed",
+            "detail": "HTTP 404",
+            "detail_code": "http_status",
+            "detail_params": {"status": 404},
+        }
     ]
     meta = answer["meta"]
     assert (meta["model"], meta["image_resize"]) == ("tiny", 768)

@@ -19,23 +19,23 @@ export const TEXTS = {
       },
       "redirect_without_location": {
         "en": "HTTP {status} without a Location",
-        "ja": "HTTP {status}、転送先の指定なし"
+        "ja": "HTTP {status}、リダイレクト先の指定なし"
       },
       "redirect_loop": {
         "en": "redirects in a loop",
-        "ja": "転送が堂々巡り"
+        "ja": "リダイレクトがループしている"
       },
       "redirect_loop_at": {
         "en": "redirects in a loop at {host}",
-        "ja": "転送が {host} で堂々巡り"
+        "ja": "リダイレクトが {host} でループしている"
       },
       "too_many_redirects": {
         "en": "more than {most} redirects, the last one",
-        "ja": "転送が {most} 回を超過"
+        "ja": "リダイレクトが {most} 回を超過"
       },
       "too_many_redirects_at": {
         "en": "more than {most} redirects, the last one at {host}",
-        "ja": "転送が {most} 回を超過、最後は {host}"
+        "ja": "リダイレクトが {most} 回を超過、最後は {host}"
       },
       "could_not_connect": {
         "en": "could not connect",
@@ -115,7 +115,7 @@ export const TEXTS = {
       },
       "redirect_to_http": {
         "en": "redirected from https to http",
-        "ja": "https から http への転送"
+        "ja": "https から http へのリダイレクト"
       },
       "url_too_long": {
         "en": "the URL is longer than {most} characters",
@@ -165,7 +165,7 @@ export const TEXTS = {
       },
       "memory": {
         "en": "decoding it takes more memory than its size allows",
-        "ja": "デコードに必要なメモリーが大きさに見合わない"
+        "ja": "デコードに必要なメモリが大きさに見合わない"
       }
     }
   },

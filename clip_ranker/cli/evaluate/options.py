@@ -32,14 +32,14 @@ settings (the first one named is what others are compared with):
   all           every one of them
 
 examples:
-  python -m clip_ranker evaluate photos/
+  clip-ranker evaluate photos/
       every model in the store as the service runs it
-  python -m clip_ranker evaluate photos/ pairs.csv --model openclip_vit_b32 \\
+  clip-ranker evaluate photos/ pairs.csv --model openclip_vit_b32 \\
       --setting centre --setting photo-views --html report.html
       does it help to embed three views of the photo? with curves and the worst mistakes
-  python -m clip_ranker evaluate --from-log feedback/ --json report.json
+  clip-ranker evaluate --from-log feedback/ --json report.json
       what people said of answers of the service (CLIP_FEEDBACK_DIR)
-  python -m clip_ranker evaluate photos/ --calibrate
+  clip-ranker evaluate photos/ --calibrate
       what a score means: from then on answers of the service say `match` and `probability`
 
 Vectors are kept in --cache: a run that was stopped goes on where it was, a second one is quick.

@@ -105,7 +105,7 @@ function match({ match: band, probability }) {
 
 /** The title or id, which opens the listing where it has an address. */
 function named(kind, candidate) {
-  const text = candidate.title ?? candidate.auction_id;
+  const text = candidate.title || candidate.auction_id;
   const url = pageUrl(candidate.url);
   const line = element("p", kind, url ? "" : text);
   if (url) {

@@ -13,7 +13,7 @@ export class ListingsError extends Error {
  * Reads JSON (a list, or an object with `candidates`; of objects or URLs) or one URL a line.
  *
  * @param {string} text
- * @returns {{auction_id: string, image_url: string, title?: string, url?: string}[]}
+ * @returns {{auction_id: string, image_url?: unknown, title?: string, url?: string}[]}
  * @throws {ListingsError}
  */
 export function parseListings(text) {
@@ -24,7 +24,7 @@ export function parseListings(text) {
   }
   let parsed;
   try {
-    parsed = JSON.parse(trimmed);
+    parsed = JSON.parse(withLongIdsAsText(trimmed));
   } catch (error) {
     throw new ListingsError("listingsJson", error.message);
   }
@@ -33,11 +33,24 @@ export function parseListings(text) {
   return list.map(candidate);
 }
 
+/**
+ * JSON with integer ids of over 15 digits in quotes: JSON.parse would round them. Strings are
+ * stepped over, so that nothing inside of one is taken for an id.
+ */
+const withLongIdsAsText = (json) =>
+  json.replace(
+    /("auction_id"\s*:\s*)(-?\d{16,})(?=\s*[,}])|"[^"\\]*(?:\\.[^"\\]*)*"/g,
+    (whole, name, digits) => (digits ? `${name}"${digits}"` : whole),
+  );
+
 function candidate(entry, index) {
   const listing = typeof entry === "string" ? { image_url: entry } : entry;
-  if (typeof listing?.image_url !== "string") throw new ListingsError("listingsShape", index + 1);
+  if (listing === null || typeof listing !== "object" || Array.isArray(listing)) {
+    throw new ListingsError("listingsShape", index + 1);
+  }
   const id = listing.auction_id ?? index + 1;
-  const read = { auction_id: String(id), image_url: listing.image_url };
+  const read = { auction_id: String(id) };
+  if ("image_url" in listing) read.image_url = listing.image_url; // without one it fails alone, there
   if (typeof listing.title === "string") read.title = listing.title;
   if (typeof listing.url === "string") read.url = listing.url;
   return read;
@@ -51,6 +64,7 @@ export const sentOf = ({ auction_id, image_url, title }) => ({ auction_id, image
 
 /** Where the browser finds a listing's picture, or null when it must not look. */
 export function pictureUrl(imageUrl) {
+  if (typeof imageUrl !== "string") return null;
   if (imageUrl.startsWith("example:")) {
     return `examples/${encodeURIComponent(imageUrl.slice("example:".length))}.jpg`;
   }

@@ -5,6 +5,7 @@ import { $, page } from "./page.js";
 
 const COLUMNS = ["rank", "score", "match", "probability", "auction_id", "title", "url", "image_url",
   "reason", "detail"];
+const KEPT_MS = 40_000; // some browsers read the file only after the click
 const BYTE_ORDER_MARK = "\ufeff"; // without it Excel takes Japanese for something else
 
 /** @param {"csv" | "json"} kind */
@@ -12,10 +13,11 @@ export function save(kind) {
   const text = kind === "csv" ? csv(page.board) : `${JSON.stringify(page.answer, null, 2)}\n`;
   const type = kind === "csv" ? "text/csv;charset=utf-8" : "application/json";
   const link = $("saved");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
+  const href = URL.createObjectURL(new Blob([text], { type }));
+  link.href = href;
   link.download = `clip-ranker.${kind}`;
   link.click();
-  URL.revokeObjectURL(link.href);
+  setTimeout(() => URL.revokeObjectURL(href), KEPT_MS);
 }
 
 /** A table for a spreadsheet, best first, and at its end what failed. */
