@@ -142,7 +142,10 @@ class History(RuleBasedStateMachine):
 
     @invariant()
     def no_decoder_idles_while_something_may_go(self) -> None:
-        if hasattr(self, "loop") and count_live(self.turns.decoding.held) < DECODERS:
+        if not hasattr(self, "loop"):
+            return
+        self._settle()  # a cancelled embedding tells its queue in the loop's next turn
+        if count_live(self.turns.decoding.held) < DECODERS:
             waiting = [one for one in self.turns.decoding.waiting() if one.live]
             ahead = count_live([*self.turns.decoding.held, *self.turns.to_embed.waiting()])
             assert not self._could_go(waiting) or ahead >= most_in_a_call(BATCH)
