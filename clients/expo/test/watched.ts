@@ -81,6 +81,7 @@ export function watched() {
 
 /** The picture of the example `cat`, as base64. */
 export async function photo(): Promise<string> {
-  const answer = await fetch(`${SERVICE}/examples/cat.jpg`);
+  const url = `${SERVICE}/examples/cat.jpg`;
+  const answer = await fetch(url).catch(() => fetch(url)); // an idle connection may just have ended
   return Buffer.from(await answer.arrayBuffer()).toString("base64");
 }
