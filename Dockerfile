@@ -41,7 +41,8 @@ RUN uv venv --python python3 /import \
 # Importing takes minutes: only what it needs, so that other changes do not import again.
 COPY import_model.py ./
 COPY deploy/import.sh deploy/
-COPY clip_ranker/__init__.py clip_ranker/errors.py clip_ranker/processors.py clip_ranker/
+COPY clip_ranker/__init__.py clip_ranker/errors.py clip_ranker/markup.py clip_ranker/messages.json \
+    clip_ranker/processors.py clip_ranker/
 COPY clip_ranker/decode clip_ranker/decode
 COPY clip_ranker/examples clip_ranker/examples
 COPY clip_ranker/evaluate/__init__.py clip_ranker/evaluate/retake.py clip_ranker/evaluate/

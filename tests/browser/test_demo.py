@@ -252,7 +252,7 @@ def test_the_key_is_asked_for_when_the_service_wants_one(
 @pytest.mark.parametrize(
     ("listings", "said"),
     [
-        ('[{"image_url": "a"}, {"auction_id": "B"}]', "Listing 2"),
+        ('[{"image_url": "a"}, 2]', "Listing 2"),
         ('{"items": []}', "has to be a list"),
         ("[1", "cannot be read"),
     ],
