@@ -1,9 +1,8 @@
 """The commands beside rank: prefetch, health, models; and what a service is asked."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from clip_ranker import __version__, examples
 from clip_ranker.cli.main import main
+from tests.cli.answering import answering
 from tests.running import Service
 
 
@@ -29,7 +29,7 @@ def busy() -> Iterator[tuple[str, list[Any]]]:
     """A service that has too much to do, and what it was asked."""
     asked: list[Any] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Busy(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.do_GET()
@@ -40,13 +40,8 @@ def busy() -> Iterator[tuple[str, list[Any]]]:
             self.end_headers()
             self.wfile.write(b'{"error": "the model is starting", "detail": []}')
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        server.shutdown()
+    with answering(Busy) as url:
+        yield url, asked
 
 
 def test_prefetch_sends_all_in_parts(

@@ -1,9 +1,8 @@
 """Several photos at a service that says no to some."""
 
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import httpx
@@ -11,6 +10,7 @@ import pytest
 
 from clip_ranker import examples
 from clip_ranker.cli.main import main
+from tests.cli.answering import answering
 from tests.running import Service
 
 PHOTOS = [str(examples.FOLDER / f"{name}.jpg") for name in ("cat", "coffee")]
@@ -31,7 +31,7 @@ def refusing(service: Service) -> Iterator[tuple[str, list[int | None]]]:
     """The service behind one that says no first; None is a connection that breaks."""
     plan: list[int | None] = []
 
-    class Handler(BaseHTTPRequestHandler):
+    class Refusing(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             status = plan.pop(0) if plan else 200
@@ -47,13 +47,8 @@ def refusing(service: Service) -> Iterator[tuple[str, list[int | None]]]:
             self.end_headers()
             self.wfile.write(said)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", plan
-        server.shutdown()
+    with answering(Refusing) as url:
+        yield url, plan
 
 
 def ranked_photos(capsys: pytest.CaptureFixture[str]) -> tuple[list[str], str]:

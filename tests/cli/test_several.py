@@ -36,20 +36,20 @@ def tiny(stored: Any) -> list[str]:
     return ["--model", stored("tiny")]
 
 
+@pytest.fixture(params=["served", "here"])
+def way(request: pytest.FixtureRequest, service: Service, tiny: list[str]) -> list[str]:
+    """Both ways to rank: by a service, and with the model in this process."""
+    return ["--url", service.url] if request.param == "served" else tiny
+
+
 def rows_of(text: str) -> list[dict[str, str]]:
     """Of a table, by the names in its first line."""
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-@pytest.mark.parametrize("served", [True, False])
 def test_ranks_for_each_photo(
-    service: Service,
-    tiny: list[str],
-    table: Path,
-    capsys: pytest.CaptureFixture[str],
-    served: bool,
+    way: list[str], table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    way = ["--url", service.url] if served else tiny
     assert main(["rank", *PHOTOS, str(table), *way, "--json"]) == 0
     answers = json.loads(capsys.readouterr().out)
     assert [answer["photo"] for answer in answers] == PHOTOS
@@ -112,15 +112,9 @@ def test_a_table_that_excel_wrote_in_japan_is_read(
     assert "猫、白" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("served", [True, False])
 def test_photos_of_one_item_are_ranked_together(
-    service: Service,
-    tiny: list[str],
-    table: Path,
-    capsys: pytest.CaptureFixture[str],
-    served: bool,
+    way: list[str], table: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    way = ["--url", service.url] if served else tiny
     assert main(["rank", *PHOTOS, str(table), *way, "--same-item", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert [result["score"] for result in answer["results"]] == pytest.approx([1, 1], abs=1e-4)
