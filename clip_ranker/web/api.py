@@ -1,4 +1,4 @@
-"""The three calls of the API, from a validated request to a response."""
+"""The calls of the API, from a validated request to a response."""
 
 import json
 import logging

@@ -229,13 +229,16 @@ def test_after_trouble_it_is_left_alone_for_a_while(
     run(server, scenario)
 
 
+def replicas(serve: Callable[..., Service], server: Redis, **settings: str) -> list[Service]:
+    """Two that differ in what does not matter, else they would be one service."""
+    settings |= {"CLIP_CACHE_URL": server.url, "CLIP_CACHE_TIMEOUT_S": "10"}
+    return [serve(CLIP_DEMO=str(n), **settings) for n in (0, 1)]
+
+
 def test_replicas_share_and_models_do_not(
     server: Redis, serve: Callable[..., Service], images: ImageServer
 ) -> None:
-    one, two = (
-        serve(CLIP_CACHE_URL=server.url, CLIP_CACHE_TIMEOUT_S="10", CLIP_DEMO=str(n))
-        for n in (0, 1)
-    )
+    one, two = replicas(serve, server)
     urls = [images.put(f"/shared/{n}", PHOTOS["coffee"]) for n in range(10)]
     first = one.ranked(query=CAT, candidates=urls)
     wait_until(lambda: server.client.dbsize() == 10, server.client.dbsize)
@@ -251,15 +254,7 @@ def test_replicas_share_and_models_do_not(
 def test_what_is_prefetched_here_is_a_hit_there_before_all_of_it_is_done(
     server: Redis, serve: Callable[..., Service], images: ImageServer
 ) -> None:
-    one, two = (
-        serve(
-            CLIP_CACHE_URL=server.url,
-            CLIP_CACHE_TIMEOUT_S="10",
-            CLIP_DOWNLOAD_TIMEOUT_S="60",
-            CLIP_DEMO=str(n),
-        )
-        for n in (0, 1)
-    )
+    one, two = replicas(serve, server, CLIP_DOWNLOAD_TIMEOUT_S="60")
     done, slow = images.put("/ahead/0", PHOTOS["coffee"]), images.url("/held/rocket?ahead")
     before = images.hits["/held/rocket"]
     with images.holding():
@@ -287,15 +282,7 @@ def test_a_service_goes_on_while_redis_is_paused(
 def test_replicas_count_a_client_s_requests_together(
     server: Redis, serve: Callable[..., Service]
 ) -> None:
-    one, two = (
-        serve(
-            CLIP_CACHE_URL=server.url,
-            CLIP_CACHE_TIMEOUT_S="10",
-            CLIP_RATE_LIMIT="3/hour",
-            CLIP_DEMO=str(n),
-        )
-        for n in (0, 1)
-    )
+    one, two = replicas(serve, server, CLIP_RATE_LIMIT="3/hour")
     statuses = [service.rank(query=CAT).status_code for service in (one, two, one, two, one)]
     assert statuses == [200, 200, 200, 429, 429]
     assert int(one.rank(query=CAT).headers["retry-after"]) > 0
