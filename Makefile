@@ -32,7 +32,7 @@ evaluate: $(VENV)/.bench ## build data sets and judge the starter and settings, 
 
 test-pythons: ## run the tests with each supported Python that is here, but for that of .venv
 	@for version in 3.11 3.12 3.13; do \
-		if [ -e $(VENV)/bin/python$$version ] || ! command -v python$$version >/dev/null; then continue; fi; \
+		if [ -e $(VENV)/bin/python$$version ] || ! python$$version -c '' 2>/dev/null; then continue; fi; \
 		$(MAKE) test VENV=.cache/python$$version PYTHON=python$$version || exit; \
 	done
 
