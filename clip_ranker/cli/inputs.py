@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from clip_ranker.errors import ClipRankerError, DownloadFailedError
 from clip_ranker.rank.listing import Candidate, Candidates
+from clip_ranker.rank.words import LONGEST_WORDS
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 LISTINGS = TypeAdapter[list[Candidate]](Candidates)
@@ -147,3 +148,21 @@ def between(least: int, most: int, text: str) -> int:
     if not least <= value <= most:
         raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
     return value
+
+
+def share(text: str) -> float:
+    """A number of the command line from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number") from None
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def words(text: str) -> str | None:
+    """Words of the command line, as a request takes them; None where there are none."""
+    if len(text := text.strip()) > LONGEST_WORDS:
+        raise argparse.ArgumentTypeError(f"more than {LONGEST_WORDS} characters")
+    return text or None

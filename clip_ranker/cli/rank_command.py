@@ -28,6 +28,8 @@ from clip_ranker.cli.inputs import (
     photos_of,
     read_listings,
     read_photos,
+    share,
+    words,
 )
 from clip_ranker.cli.rankers import Here
 from clip_ranker.cli.sheet import sheet
@@ -81,6 +83,8 @@ def add_to(commands: Any) -> None:
     add("--csv", metavar="FILE", help="write a table for a spreadsheet; - prints it")
     add("--html", type=Path, metavar="FILE", help="write a self-contained page too")
     add("--top-k", type=partial(between, 1, 10**9), metavar="N", help="show N at most")
+    add("--query-text", type=words, metavar="WORDS", help="words for the item; titles count then")
+    add("--title-weight", type=share, metavar="W", help="how much titles count, 0 to 1")
     add(
         "--deadline-ms",
         type=partial(between, 100, 60_000),
@@ -178,6 +182,8 @@ def _request(
             listing.model_copy(update={"auction_id": str(place)})
             for place, listing in enumerate(listings)
         ],
+        query_text=options.query_text,
+        title_weight=options.title_weight,
         top_k=options.top_k,
         deadline_ms=options.deadline_ms,
         max_concurrency=options.max_concurrency,

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from clip_ranker.evaluate.data import Dataset, Fault, Query
 from clip_ranker.evaluate.setting import Setting, summed
+from clip_ranker.evaluate.titles import MOVES, Texts
+from clip_ranker.rank.blend import blend
 
 
 @dataclass(frozen=True)
@@ -51,11 +53,16 @@ def score(
     setting: Setting,
     photos: dict[str, NDArray[np.float32]],
     listings: dict[str, NDArray[np.float32]],
+    texts: Texts | None = None,
 ) -> list[Scored]:
     """Scores all photos of a data set of which everything is readable.
 
     Args:
         photos, listings: vectors by name, each (views of the setting, dim).
+        texts: beside the pictures; without them titles do not count.
+
+    Raises:
+        DataError: a text cannot be read.
     """
     if not dataset.queries:
         return []
@@ -64,7 +71,10 @@ def score(
     groups: dict[object, list[Query]] = {}
     for query in dataset.queries:
         groups.setdefault(query.item if setting.photos else query.photo, []).append(query)
-    return [_score(group, setting, photos, shown) for group in groups.values()]
+    scored = [_score(group, setting, photos, shown) for group in groups.values()]
+    if texts is None or not setting.title_weight:
+        return scored
+    return [_with_titles(one, dataset, setting, photos, shown, texts) for one in scored]
 
 
 def _score(
@@ -79,6 +89,26 @@ def _score(
     return Scored(
         group[0].item, names, candidates, relevant, setting.scores(vectors, shown[candidates])
     )
+
+
+def _with_titles(
+    scored: Scored,
+    dataset: Dataset,
+    setting: Setting,
+    photos: dict[str, NDArray[np.float32]],
+    shown: NDArray[np.float32],
+    texts: Texts,
+) -> Scored:
+    """The same, with titles and words."""
+    likenesses = texts.likenesses(
+        scored.photos,
+        summed(np.stack([photos[name] for name in scored.photos])),
+        [dataset.listings[place] for place in scored.candidates],
+        shown[scored.candidates],
+    )
+    pictures = dict(enumerate(scored.scores.tolist()))
+    blended = blend(pictures, likenesses, setting.title_weight, MOVES[setting.moved])
+    return replace(scored, scores=np.array([one.score for one in blended.values()]))
 
 
 def _merged(group: Sequence[Query]) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:

@@ -137,12 +137,9 @@ class Run:
             self.report.faults.append(Fault(dataset.name, str(error)))
             return
         for name, setting in zip(self.settings, chosen, strict=True):
-            scored = score(
-                left,
-                setting,
-                _of(photos, photo_views, setting.photo),
-                _of(listings, listing_views, setting.listing),
-            )
+            seen = _of(photos, photo_views, setting.photo)
+            shown = _of(listings, listing_views, setting.listing)
+            scored = score(left, setting, seen, shown, embedder.texts)
             costs_of = (costs(list(photos), setting.photo), costs(list(listings), setting.listing))
             self._add(Judged(left, stored.name, name, scored), *costs_of)
 

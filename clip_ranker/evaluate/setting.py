@@ -94,6 +94,8 @@ class Setting:
         views: of the photo, whether vectors are summed or the best score counts; a listing's are
             always summed.
         photos: of one item, what counts where there are several; None is each for itself.
+        title_weight: how much titles and words beside the pictures count, 0 to 1.
+        moved: of ``MOVES``, how texts are made comparable with pictures.
     """
 
     about: str
@@ -101,6 +103,8 @@ class Setting:
     listing: tuple[str, ...] = ("centre",)
     views: Literal["sum", "best"] = "sum"
     photos: Literal["mean", "best"] | None = None
+    title_weight: float = 0
+    moved: str = "spread"
 
     def scores(
         self, photos: NDArray[np.float32], listings: NDArray[np.float32]
@@ -146,4 +150,10 @@ SETTINGS: Mapping[str, Setting] = {
     "centre-tight": Setting("the photo whole and cut to its object, summed", ("centre", "tight")),
     "mean": Setting("all photos of an item, mean of the scores", photos="mean"),
     "best": Setting("all photos of an item, best of the scores", photos="best"),
+    "titles": Setting("titles and words count as by default, if any are there", title_weight=0.5),
+    "titles-less": Setting("they count less", title_weight=0.25),
+    "titles-more": Setting("they count more", title_weight=0.75),
+    "titles-alone": Setting("where there is a title, it alone counts", title_weight=1),
+    "titles-range": Setting("moved by least and greatest", title_weight=0.5, moved="range"),
+    "titles-ranks": Setting("moved by rank", title_weight=0.5, moved="ranks"),
 }

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,9 +23,11 @@ from clip_ranker.errors import NotAnImageError, TooLargeError
 from clip_ranker.evaluate import setting
 from clip_ranker.evaluate.data import DataError, Fault
 from clip_ranker.evaluate.setting import VIEWS
+from clip_ranker.evaluate.titles import Texts
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from clip_ranker.models.store import StoredModel
+from clip_ranker.models.text import TextEncoder
 from clip_ranker.settings import get_settings
 
 IMAGE_RESIZE_PX = 768
@@ -62,12 +64,16 @@ class Embedder:
         folder: of the kept vectors; made when it is not there. Several runs may share it, and a
             run that is killed loses what was not yet kept, a batch at most.
 
+    Attributes:
+        texts: beside the pictures; embedded anew in each run.
+
     Raises:
         DataError: the folder cannot be used.
     """
 
     def __init__(self, stored: StoredModel, folder: Path) -> None:
         self._graph, self.preprocess = stored.graph, stored.preprocess
+        self.texts = Texts(partial(TextEncoder, stored.text) if stored.text else None)
         # The same weights may be stored in 8 bits: the graph tells them apart.
         graph = hashlib.sha256(stored.graph.read_bytes()).hexdigest()
         recipes = (images.RECIPE, setting.RECIPE, IMAGE_RESIZE_PX)

@@ -21,7 +21,10 @@ class ScoredEvent(Progress):
     """A candidate has its score."""
 
     type: Literal["scored"] = Field(description="What happened.")
-    score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
+    score: float = Field(
+        description="Cosine similarity to the photo, -1 to 1, unrounded; titles count in the "
+        "answer only."
+    )
     match: Match | None = Field(None, description=MATCH)
     probability: float | None = Field(None, description=PROBABILITY)
 

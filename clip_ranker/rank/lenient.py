@@ -184,17 +184,13 @@ def _url(value: object) -> object:
     raise ValueError(f"it is {kind_of(value)}: send the URL of the photo as text")
 
 
-def _text_or_none(value: object) -> object:
-    return value if isinstance(value, str) else None
-
-
 NUMBER = _no_bool("integer")
 """Behind the bounds of an integer: before them, they are missing in the JSON schema."""
 Whole = Annotated[int, NUMBER]
 Score = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False), _no_bool("number")]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), _no_bool("number")]
 Photo = Annotated[str, BeforeValidator(_photo)]
 Url = Annotated[str, BeforeValidator(_url)]
-Title = Annotated[str | None, BeforeValidator(_text_or_none)]
 Id = Annotated[
     Annotated[str, Field(min_length=1, max_length=LONGEST_ID)] | int, BeforeValidator(_id)
 ]

@@ -15,7 +15,8 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from clip_ranker.errors import NoImageError
 from clip_ranker.rank import lenient
-from clip_ranker.rank.lenient import Id, Title
+from clip_ranker.rank.lenient import Id
+from clip_ranker.rank.words import Title
 
 LOOKED_AT = 10
 """Listings in which slips are looked for: who makes one makes it in all."""
@@ -32,7 +33,7 @@ class Candidate(BaseModel):
         "A bad one, or none, fails this candidate, never the request.",
         json_schema_extra={"anyOf": [{"type": "string"}, {"type": "null"}]},
     )
-    title: Title = Field(None, description="Title of the listing; not used for the score yet.")
+    title: Title = Field(None, description="Title of the listing; see `title_weight`.")
 
     _misnamed: str | None = PrivateAttr(None)
     """Under which name ``image_url`` was sent, where it was another."""

@@ -16,10 +16,12 @@ from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
+from clip_ranker.rank.blend import Blended
 from clip_ranker.rank.groups import same_pictures
 from clip_ranker.rank.query import embed_photos
 from clip_ranker.rank.schema import Meta, RankRequest, RankResponse, TimingMs
 from clip_ranker.rank.scores import Meaning, Outcome, in_order, meaning, score
+from clip_ranker.rank.titles import Titles
 
 
 class Ranking:
@@ -35,12 +37,13 @@ class Ranking:
         early: the first outcome is wanted soon, at some cost to all of them together.
 
     Attributes:
-        outcomes: of each candidate that is settled, by its position.
+        outcomes: of each candidate that is settled, by its position; until ``events`` has ended
+            by its picture alone.
         embeddings: of those with a score, shape (dim,) each.
         photos: shape (photos, dim), once entered.
 
     Raises:
-        BadRequestError: on entering, the photo cannot be had or read.
+        BadRequestError: at once, titles cannot count; on entering, the photo cannot be had or read.
         EmbedderUnavailableError: at any time, nothing can be embedded at the moment.
         DeadlineError: on entering, the photo was not embedded in time.
     """
@@ -53,9 +56,11 @@ class Ranking:
         self.embeddings: dict[int, Embedding] = {}
         self._fingerprints: dict[int, bytes] = {}
         self._groups: dict[int, int] = {}
+        self._blended: dict[int, Blended] | None = None
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
+        self._titles = Titles(request, pictures, self._job.clock)
         self._pictures = pictures
         self._timeout_s = timeout_s
         if request.deadline_ms is not None:
@@ -67,7 +72,8 @@ class Ranking:
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
-        self._tasks.append(photos)
+        self._texts = asyncio.create_task(self._titles.vectors())
+        self._tasks += photos, self._texts
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._begin_candidates()
@@ -111,17 +117,20 @@ class Ranking:
             if index not in self.outcomes:
                 self.outcomes[index] = TimedOutError("deadline")
                 yield index
+        await self._blend()
         # A thousand pictures take longer than the event loop may be kept.
         self._groups = await asyncio.to_thread(same_pictures, self._fingerprints)
 
     def meaning(self, score: float) -> Meaning:
-        """Band and probability of a score; known of a cosine similarity to one photo."""
+        """Band and probability of a score; known of a plain cosine similarity to one photo."""
         return meaning(score, self._calibration)
 
     def answer(self, model: str) -> RankResponse:
         """The response, once ``events`` has ended."""
         clock, groups = self._job.clock, self._groups
-        results, failed = in_order(self.request, self.outcomes, groups, self._calibration)
+        results, failed = in_order(
+            self.request, self.outcomes, groups, self._calibration, self._blended
+        )
         scores = [outcome for outcome in self.outcomes.values() if isinstance(outcome, float)]
         least = self.request.min_score
         return RankResponse(
@@ -137,13 +146,29 @@ class Ranking:
                 cached=self.cached,
                 duplicates=len(groups) - len(set(groups.values())),
                 partial=self.partial,
+                text_method=None if self._blended is None else self._titles.method,
                 timing_ms=TimingMs(total=clock.total_ms(), **clock.spent_ms()),
             ),
         )
 
     @property
     def _calibration(self) -> Calibration | None:
-        return self._pictures.model.calibration if len(self.photos) == 1 else None
+        plain = len(self.photos) == 1 and self._titles.method is None
+        return self._pictures.model.calibration if plain else None
+
+    async def _blend(self) -> None:
+        """Lets titles count, if they do and their vectors came before the deadline."""
+        if self._titles.method is None:
+            return
+        left_s = self._deadline - asyncio.get_running_loop().time()
+        await asyncio.wait([self._texts], timeout=max(0, left_s))
+        if not self._texts.done() or self._texts.cancelled():
+            self.partial = True
+            return
+        vectors = self._texts.result()
+        pictures = {n: one for n, one in self.outcomes.items() if isinstance(one, float)}
+        self._blended = await self._titles.blended(vectors, self.photos, self.embeddings, pictures)
+        self.outcomes |= {n: one.score for n, one in self._blended.items()}
 
     async def _begin_candidates(self) -> None:
         """Sends every candidate on its way, or straight to its outcome."""

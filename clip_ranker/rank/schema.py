@@ -1,13 +1,14 @@
 """What the API takes and answers."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from clip_ranker.errors import CandidateError
 from clip_ranker.models.calibration import Match
-from clip_ranker.rank.lenient import NUMBER, Photo, Request, Score, Url, Whole
+from clip_ranker.rank.lenient import NUMBER, Photo, Request, Score, Share, Url, Whole
 from clip_ranker.rank.listing import Candidates
+from clip_ranker.rank.words import WITH_WORDS, Words
 from clip_ranker.settings import get_settings
 
 
@@ -55,6 +56,21 @@ class RankRequest(Request):
         description="Answer listings that show the same picture as one result, the best of them, "
         "with the others in its `duplicates`; `top_k` then counts these.",
     )
+    query_text: Words = Field(
+        None, description="Words for the item, such as its name or number; titles count then."
+    )
+    title_weight: Share | None = Field(
+        None,
+        description="How much titles count, 0 (not at all) to 1 (where there is one, alone); when "
+        f"left out {WITH_WORDS:g} with `query_text`, else 0.",
+    )
+
+    @property
+    def weight_of_titles(self) -> float:
+        """What ``title_weight`` is in the end."""
+        if self.title_weight is None:
+            return WITH_WORDS if self.query_text else 0
+        return self.title_weight
 
     @model_validator(mode="after")
     def _needs_a_query(self) -> "RankRequest":
@@ -75,6 +91,9 @@ class PrefetchRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="The one that /rank will be asked with."
     )
+    title_weight: Share | None = Field(
+        None, description="Above 0 the titles are embedded too, where the model reads text."
+    )
 
 
 class PrefetchResponse(BaseModel):
@@ -87,7 +106,19 @@ class PrefetchResponse(BaseModel):
     )
 
 
-MATCH = "Band of the score; only of a model with a calibration, and with one photo."
+SCORE = (
+    "Cosine similarity to the photo, -1 to 1, unrounded; where titles count, the weighted mean of "
+    "`image_score` and `text_score`."
+)
+IMAGE_SCORE = "Cosine similarity to the photo; there only where titles count."
+TEXT_SCORE = (
+    "Likeness by title and words, moved onto the scale of this request's `image_score`; there "
+    "only where titles count and tell something of this listing."
+)
+MATCH = (
+    "Band of the score; only of a model with a calibration, with one photo, and where titles do "
+    "not count."
+)
 PROBABILITY = "That it shows the same item, 0 to 1; there with `match`."
 
 
@@ -95,8 +126,10 @@ class Result(BaseModel):
     """One ranked candidate."""
 
     auction_id: str | int = Field(description="As in the request.")
-    score: float = Field(description="Cosine similarity to the photo, -1 to 1, unrounded.")
+    score: float = Field(description=SCORE)
     rank: int = Field(ge=1, description="1 is the most similar.")
+    image_score: float | None = Field(None, description=IMAGE_SCORE)
+    text_score: float | None = Field(None, description=TEXT_SCORE)
     match: Match | None = Field(None, description=MATCH)
     probability: float | None = Field(None, description=PROBABILITY)
     group: int | None = Field(
@@ -139,6 +172,9 @@ class TimingMs(BaseModel):
     download: float = Field(description="Waiting for a place included, to the last byte.")
     decode: float = Field(description="Waiting for a process included.")
     embed: float = Field(description="Waiting for the embedder included.")
+    text: float | None = Field(
+        None, description="Words and titles; there only where titles count."
+    )
 
 
 class Meta(BaseModel):
@@ -158,6 +194,11 @@ class Meta(BaseModel):
     )
     partial: bool = Field(description="True when the deadline cut the work short.")
     timing_ms: TimingMs = Field(description="Where the time went.")
+    text_method: Literal["model", "lexical"] | None = Field(
+        None,
+        description="How texts were compared: by the model, or the words with the titles by their "
+        "spelling; there only where titles count.",
+    )
     request_id: str | None = Field(
         None, description="For /feedback; there only where the service takes any."
     )

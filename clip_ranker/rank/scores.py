@@ -8,6 +8,7 @@ import numpy as np
 from clip_ranker.errors import CandidateError
 from clip_ranker.models.calibration import Calibration, Match
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.rank.blend import Blended
 from clip_ranker.rank.schema import Failure, RankRequest, Result
 
 Outcome = float | CandidateError
@@ -58,6 +59,7 @@ def in_order(
     outcomes: Mapping[int, Outcome],
     groups: Mapping[int, int],
     calibration: Calibration | None = None,
+    blended: Mapping[int, Blended] | None = None,
 ) -> tuple[list[Result], list[Failure]]:
     """What is ranked, best first, and what is not; in request order on ties.
 
@@ -68,7 +70,9 @@ def in_order(
         outcomes: of each, by its position.
         groups: of each with a score, the same for all that show one picture.
         calibration: of these scores, if there is one.
+        blended: their parts, where titles count.
     """
+    parts = blended or {}
     scored: dict[int, float] = {}
     failed: list[Failure] = []
     for index, candidate in enumerate(request.candidates):
@@ -93,6 +97,8 @@ def in_order(
             rank=rank,
             group=numbers.get(groups[index]),
             duplicates=[ids[same] for same in members[groups[index]][1:]] if one_each else None,
+            image_score=parts[index].picture if index in parts else None,
+            text_score=parts[index].text if index in parts else None,
             **meaning(scored[index], calibration),
         )
         for rank, index in enumerate(answered[: request.top_k], start=1)

@@ -36,7 +36,7 @@ def answers(api: Callable[P, Awaitable[T]]) -> Callable[P, Awaitable[T]]:
             answer.model_dump_json(exclude_none=True), status, media_type="application/json"
         )
         if isinstance(answer, RankResponse):
-            stages = answer.meta.timing_ms.model_dump()
+            stages = answer.meta.timing_ms.model_dump(exclude_none=True)
             timing = (f"{stage};dur={spent_ms:.1f}" for stage, spent_ms in stages.items())
             response.headers["Server-Timing"] = ", ".join(timing)
         return cast(T, response)

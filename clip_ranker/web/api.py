@@ -154,7 +154,7 @@ def _report(answer: RankResponse) -> None:
     """Counts a finished request, and tells its line in the log."""
     meta = answer.meta
     reasons = Counter(failure.reason for failure in answer.failed)
-    stages = meta.timing_ms.model_dump()
+    stages = meta.timing_ms.model_dump(exclude_none=True)
     for outcome, count in {"ranked": meta.succeeded, **reasons}.items():
         metrics.CANDIDATES.labels(outcome).inc(count)
     for stage, spent_ms in stages.items():
