@@ -1,6 +1,8 @@
 """The two BentoML services and their wiring; the logic is in clip_ranker."""
 
+import json
 import os
+from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -19,6 +21,7 @@ from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.preprocess import Pixels
+from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
@@ -69,6 +72,9 @@ class ClipEmbedder:
     def __init__(self) -> None:
         encoder = Encoder(model.graph, threads=settings.embed_threads)
         self._model = Watched(encoder, timeout_s=settings.embed_timeout_s)
+        if model.text:
+            texts = TextEncoder(model.text, threads=settings.embed_threads)
+            self._texts = Watched(texts, timeout_s=settings.embed_timeout_s)
 
     @bentoml.api(batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS)
     def embed(self, pixels: np.ndarray) -> np.ndarray:
@@ -83,9 +89,20 @@ class ClipEmbedder:
         return pack(self._model(unpack(pixels)))
 
     @bentoml.api
+    def embed_texts(self, texts: list[str]) -> np.ndarray:
+        """Texts to float32 (batch, dim), rows of unit length."""
+        return self._texts(texts)
+
+    @bentoml.api
+    def embed_texts_packed(self, texts: str, key: str) -> str:
+        """The same for an API elsewhere, of a list in JSON; empty if it has another text tower."""
+        able = model.text is not None and key == model.text.key
+        return pack(self._texts(json.loads(texts))) if able else ""
+
+    @bentoml.api
     async def check(self) -> bool:
         """Whether the model works; does not wait in line for it, as what is not async does."""
-        return self._model.well
+        return self._model.well and not (model.text and self._texts.hangs)
 
     @bentoml.api
     async def pid(self) -> int:
@@ -112,12 +129,15 @@ class ClipRanker:
     @bentoml.on_startup
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
+        texts = self._embed_texts
         if settings.embedder_url:
-            embedder.connect(self._embed, check=partial(self._ask, "check"))
+            embedder.connect(self._embed, check=partial(self._ask, "check"), call_texts=texts)
         else:
-            embedder.connect(self._embed, partial(self._ask, "pid"))
+            embedder.connect(self._embed, partial(self._ask, "pid"), call_texts=texts)
         feedback = Feedback(verdicts) if verdicts else None
-        self._api = Api(Pictures(model, settings, embedder), settings, model.name, feedback)
+        able = embedder.texts if model.text else None
+        pictures = Pictures(model, settings, embedder, embed_texts=able)
+        self._api = Api(pictures, settings, model.name, feedback)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
@@ -153,6 +173,15 @@ class ClipRanker:
         if settings.embedder_url:
             return unpack(await self._ask("embed_packed", pack(pixels), model.digest))
         return await self._ask("embed", pixels)
+
+    async def _embed_texts(self, texts: Sequence[str]) -> Embedding:
+        if settings.embedder_url:
+            key = model.text.key if model.text else ""
+            packed = await self._ask("embed_texts_packed", json.dumps(texts), key)
+            if not packed:
+                raise EmbedFailedError("batch")  # and pictures go on
+            return unpack(packed)
+        return await self._ask("embed_texts", texts)
 
     async def _ask(self, name: str, *arguments: Any) -> Any:
         try:

@@ -5,7 +5,8 @@ Who is next is the fair queue's to say; the quotas are here.
 
 import asyncio
 import math
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +26,16 @@ def most_in_a_call(max_batch_size: int) -> int:
     return max_batch_size + max_batch_size // 4
 
 
-class ToEmbed(NamedTuple):
-    """A decoded picture, uint8 (height, width, 3), and where its embedding is awaited."""
+EmbedAll = Callable[[Sequence[Any]], Awaitable[Sequence[NDArray[np.float32]]]]
+"""Contents of a call to an embedding of each."""
 
-    pixels: NDArray[np.uint8]
+
+class ToEmbed(NamedTuple):
+    """A decoded picture or a few texts, where the embedding is awaited, and what makes it."""
+
+    content: Any
     embedding: asyncio.Future[NDArray[np.float32]]
+    embed: EmbedAll
 
 
 class Turns:
@@ -50,7 +56,7 @@ class Turns:
             large picture.
         decoding: goes as far ahead as the next call may reach, because it shares the processor with
             the call before; but each request may have one picture ahead.
-        to_embed: decoded pictures.
+        to_embed: decoded pictures, and texts by the few.
     """
 
     def __init__(

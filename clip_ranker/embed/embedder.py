@@ -3,21 +3,22 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from functools import partial
 
 import numpy as np
-import psutil
 
-from clip_ranker.embed.batcher import Embed
+from clip_ranker.embed.batcher import Embed, EmbedTexts
 from clip_ranker.embed.hung import Check, hung_after_s, in_line
+from clip_ranker.embed.process import CANNOT_TELL, AskPid, Process
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
 
-AskPid = Callable[[], Awaitable[int]]
+Call = Callable[[], Awaitable[Embedding]]
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
 PROBE_PAUSE_S = 0.25
@@ -25,8 +26,8 @@ REMOTE_SILENT_S = 2.0
 """An embedder on another machine that nobody has called for so long is probed."""
 FAILED_PAUSE_S = 1.0
 """After a picture that the model failed on; BentoML logs a traceback for each."""
-CANNOT_TELL = (OSError, psutil.Error)
-"""Of a process that is away, hung, or cannot be looked at for want of an open file."""
+LONG_TEXT = "a " * 512
+"""No text takes a model longer."""
 IN_LINE_S = 60.0
 """On another machine a call may wait that long behind those of other APIs, while that works."""
 
@@ -51,21 +52,27 @@ class Embedder:
         self.well = False
         self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
         self._timeout_s = timeout_s
-        self._one_picture_s = 0.0
+        self._one_picture_s = self._one_text_s = 0.0
         self._failed_on = 0  # pictures
         self._answered_at = 0.0
-        self._process: psutil.Process | None = None
         self._one_at_a_time = asyncio.Lock()
 
     def connect(
-        self, call: Embed, ask_pid: AskPid | None = None, *, check: Check | None = None
+        self,
+        call: Embed,
+        ask_pid: AskPid | None = None,
+        *,
+        check: Check | None = None,
+        call_texts: EmbedTexts | None = None,
     ) -> None:
         """Begins to look for the process; needs a running event loop.
 
         All calls go to the other process, and raise ``ConnectionError`` when it is away. One on
-        another machine has ``check`` instead of ``ask_pid``: whether it works.
+        another machine has ``check`` instead of ``ask_pid``: whether it works. ``call_texts`` is
+        for a model with a text tower.
         """
-        self._call, self._ask_pid, self._check = call, ask_pid, check
+        self._call, self._call_texts = call, call_texts
+        self._process, self._check = Process(ask_pid), check
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -81,10 +88,34 @@ class Embedder:
             EmbedderUnavailableError: the process is starting, away or hung, or refuses.
             EmbedFailedError: the model failed on this batch.
         """
+        try:
+            embeddings = await self._asked(partial(self._call, pixels), self._expected_s(pixels))
+        except EmbedFailedError:
+            self._failed_on = len(pixels)
+            raise
+        if not np.isfinite(embeddings).all():
+            self._failed_on = len(pixels)
+        return embeddings
+
+    async def texts(self, texts: Sequence[str]) -> Embedding:
+        """Embeds texts to float32 (batch, dim); raises as for pictures.
+
+        Only who wants one brings the text tower into memory: there is no probe before.
+        """
+        assert self._call_texts
+        if not self._one_text_s:
+            one = partial(self._call_texts, [LONG_TEXT])
+            await self._asked(one, 0)  # the first is slow, pages are read in
+            start = time.perf_counter()
+            await self._asked(one, 0)
+            self._one_text_s = time.perf_counter() - start
+        return await self._asked(partial(self._call_texts, texts), self._one_text_s * len(texts))
+
+    async def _asked(self, call: Call, expected_s: float) -> Embedding:
         if not self.well:
             raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
         try:
-            embeddings = await self._bounded(pixels)
+            return await self._bounded(call, expected_s)
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
             self.well = False
@@ -94,60 +125,29 @@ class Embedder:
             logger.error("embedder: %s", error)
             self.well = False
             raise
-        except EmbedFailedError:
-            self._failed_on = len(pixels)
-            raise
-        if not np.isfinite(embeddings).all():
-            self._failed_on = len(pixels)
-        return embeddings
 
-    async def _bounded(self, pixels: Pixels, *, probing: bool = False) -> Embedding:
-        hung_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
+    async def _bounded(self, call: Call, expected_s: float, *, probing: bool = False) -> Embedding:
+        hung_s = hung_after_s(expected_s, self._timeout_s)
         limit_s = hung_s if self._check is None else max(hung_s, IN_LINE_S)
-        async with self._one_at_a_time, self._killed_after(limit_s):
+        async with self._one_at_a_time, self._process.killed_after(limit_s):
             if not (self.well or probing):  # the call that this one waited for has failed
                 raise ConnectionError
             try:
-                embeddings = await in_line(self._call(pixels), self._check, hung_s)
+                embeddings = await in_line(call(), self._check, hung_s)
             except ConnectionError:
-                if not self._alive():
+                if not self._process.alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
-                embeddings = await in_line(self._call(pixels), self._check, hung_s)
+                embeddings = await in_line(call(), self._check, hung_s)
             self._answered_at = time.monotonic()
             return embeddings
-
-    @asynccontextmanager
-    async def _killed_after(self, limit_s: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(limit_s):
-                yield
-        except TimeoutError:
-            with suppress(*CANNOT_TELL):  # the watch tries again
-                if self._process is not None and self._process.is_running():
-                    logger.error("embedder: no answer in %.1f s, killing it", limit_s)
-                    self._process.kill()
-            raise
-
-    def _alive(self) -> bool:
-        if self._ask_pid is None:
-            return True  # the next call will tell
-        process = self._process
-        try:
-            return bool(
-                process and process.status() != psutil.STATUS_ZOMBIE and process.is_running()
-            )
-        except psutil.NoSuchProcess:
-            return False
-        except CANNOT_TELL:  # the next call will
-            return True
 
     async def _watch(self) -> None:
         """Looks for the process, then keeps an eye on it: nobody may call it for hours."""
         while True:
             pause_s = PROBE_PAUSE_S
             try:
-                if not self.well or not self._alive():
+                if not self.well or not self._process.alive():
                     self.well = False
                     await self._find()
                 elif self._failed_on or self._silent():
@@ -168,13 +168,15 @@ class Embedder:
                 pause_s = self._timeout_s
             await asyncio.sleep(pause_s)
 
+    def _expected_s(self, pixels: Pixels) -> float:
+        return self._one_picture_s * len(pixels)
+
     def _silent(self) -> bool:
         return self._check is not None and time.monotonic() - self._answered_at > REMOTE_SILENT_S
 
     async def _find(self) -> None:
-        if self._ask_pid is not None:
-            async with self._killed_after(self._timeout_s):
-                self._process = psutil.Process(await self._ask_pid())
+        await self._process.find(self._timeout_s)
+        self._one_text_s = 0.0
         await self._probe()  # the first is slow, pages are read in
         start = time.perf_counter()
         await self._probe()
@@ -191,7 +193,8 @@ class Embedder:
     async def _probe(self) -> None:
         """Embeds black pictures: as many as it failed on, or one."""
         black = np.repeat(self._black, self._failed_on or 1, axis=0)
-        embeddings = await self._bounded(black, probing=True)
+        call = partial(self._call, black)
+        embeddings = await self._bounded(call, self._expected_s(black), probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("vector")
         self._failed_on = 0

