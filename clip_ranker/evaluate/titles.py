@@ -104,7 +104,11 @@ def with_their_ranks(pictures: Likeness, text: Likeness) -> Likeness:
         return {}
     ordered = np.sort(said)
     return {
-        n: float(shown[np.searchsorted(ordered, text[n]) : np.searchsorted(ordered, text[n], "right")].mean())
+        n: float(
+            shown[
+                np.searchsorted(ordered, text[n]) : np.searchsorted(ordered, text[n], "right")
+            ].mean()
+        )
         for n in pictures
     }
 

@@ -45,7 +45,7 @@ def spelt_alike(words: str, titles: Mapping[int, str]) -> dict[int, float]:
 
 
 def folded(text: str) -> str:
-    """Letters and digits alone, of one width, case and kana: ``ＮＴＲ－００１`` is ``ntr001``."""
+    """Letters and digits alone, of one width, case and kana: ``NTR-001`` is ``ntr001``."""
     text = unicodedata.normalize("NFKC", text[:LONGEST]).casefold().translate(TO_HIRAGANA)
     return "".join(one for one in text if one.isalnum() and one != LONG_VOWEL)
 

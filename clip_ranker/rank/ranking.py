@@ -60,7 +60,7 @@ class Ranking:
         self.cached = 0
         self.partial = False
         self._job = Job(request.max_concurrency, early=early)
-        self._titles = Titles(request, pictures, self._job.clock)
+        self._titles = Titles(request, pictures, self._job)
         self._pictures = pictures
         self._timeout_s = timeout_s
         if request.deadline_ms is not None:
@@ -72,8 +72,7 @@ class Ranking:
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
-        self._texts = asyncio.create_task(self._titles.vectors())
-        self._tasks += photos, self._texts
+        self._tasks += photos, self._titles.begin()
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._begin_candidates()
@@ -117,7 +116,12 @@ class Ranking:
             if index not in self.outcomes:
                 self.outcomes[index] = TimedOutError("deadline")
                 yield index
-        await self._blend()
+        titles = self._titles
+        self._blended = await titles.blended(
+            self.photos, self.embeddings, self.outcomes, self._deadline
+        )
+        self.partial |= titles.late
+        self.outcomes |= {n: one.score for n, one in (self._blended or {}).items()}
         # A thousand pictures take longer than the event loop may be kept.
         self._groups = await asyncio.to_thread(same_pictures, self._fingerprints)
 
@@ -146,7 +150,7 @@ class Ranking:
                 cached=self.cached,
                 duplicates=len(groups) - len(set(groups.values())),
                 partial=self.partial,
-                text_method=None if self._blended is None else self._titles.method,
+                text_method=self._titles.method if self._blended is not None else None,
                 timing_ms=TimingMs(total=clock.total_ms(), **clock.spent_ms()),
             ),
         )
@@ -155,20 +159,6 @@ class Ranking:
     def _calibration(self) -> Calibration | None:
         plain = len(self.photos) == 1 and self._titles.method is None
         return self._pictures.model.calibration if plain else None
-
-    async def _blend(self) -> None:
-        """Lets titles count, if they do and their vectors came before the deadline."""
-        if self._titles.method is None:
-            return
-        left_s = self._deadline - asyncio.get_running_loop().time()
-        await asyncio.wait([self._texts], timeout=max(0, left_s))
-        if not self._texts.done() or self._texts.cancelled():
-            self.partial = True
-            return
-        vectors = self._texts.result()
-        pictures = {n: one for n, one in self.outcomes.items() if isinstance(one, float)}
-        self._blended = await self._titles.blended(vectors, self.photos, self.embeddings, pictures)
-        self.outcomes |= {n: one.score for n, one in self._blended.items()}
 
     async def _begin_candidates(self) -> None:
         """Sends every candidate on its way, or straight to its outcome."""

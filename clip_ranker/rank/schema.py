@@ -172,9 +172,7 @@ class TimingMs(BaseModel):
     download: float = Field(description="Waiting for a place included, to the last byte.")
     decode: float = Field(description="Waiting for a process included.")
     embed: float = Field(description="Waiting for the embedder included.")
-    text: float | None = Field(
-        None, description="Words and titles; there only where titles count."
-    )
+    text: float | None = Field(None, description="Words and titles; there only where titles count.")
 
 
 class Meta(BaseModel):

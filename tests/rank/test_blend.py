@@ -1,6 +1,7 @@
 """One score out of what pictures and texts say: what must hold of every list."""
 
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -44,7 +45,7 @@ def test_with_the_whole_weight_the_order_of_titles_is_that_of_their_texts(
         if text is not None and one.text is not None
     ]
     scores.sort(key=lambda pair: pair[0])
-    for (text, score), (next_text, next_score) in zip(scores, scores[1:], strict=False):
+    for (text, score), (next_text, next_score) in pairwise(scores):
         assert next_score >= score - 1e-9
         if text == next_text:
             assert score == next_score
@@ -112,6 +113,4 @@ def test_each_kind_of_likeness_counts_alike_whatever_its_scale() -> None:
 
 def test_what_has_no_picture_has_no_score_and_no_say() -> None:
     texts = {0: 0.1, 1: 0.3, 2: 0.9}
-    assert blend({0: 0.5, 1: 0.6}, [texts], 0.5) == blend(
-        {0: 0.5, 1: 0.6}, [{0: 0.1, 1: 0.3}], 0.5
-    )
+    assert blend({0: 0.5, 1: 0.6}, [texts], 0.5) == blend({0: 0.5, 1: 0.6}, [{0: 0.1, 1: 0.3}], 0.5)
