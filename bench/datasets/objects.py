@@ -1,8 +1,10 @@
 """Household objects photographed from another side, with twins: the same shape in other colours.
 
-The objects are those of the LIBERO-PRO benchmark. Nothing is ever fitted on them.
+The objects are those of the LIBERO-PRO benchmark. Nothing is ever fitted on them. ``titles.csv`` has
+a title of each, and words that a person would type beside each of its three photos.
 """
 
+import csv
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
@@ -56,6 +58,8 @@ COLOURS = 3  # of each shape at least
 PICTURE_PX = (480, 400)
 OBJECT_PX = 400
 OTHER_SIDES = (50, 180, 290)  # degrees around, from the side that the listing shows
+WORDS = ("same_language", "other_language", "number")  # columns of the titles, a photo each
+TITLES = Path(__file__).with_name("titles.csv")
 
 
 def build(folder: Path) -> None:
@@ -65,6 +69,14 @@ def build(folder: Path) -> None:
     with ProcessPoolExecutor() as processes:
         for _ in processes.map(partial(_shape, folder, scenes), range(len(SHAPES))):
             pass
+    with TITLES.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            item = folder / row["item"]
+            texts = {"listing1": row["title"]}
+            texts |= {f"query{number}": row[words] for number, words in enumerate(WORDS, 1)}
+            for name, text in texts.items():
+                if text:
+                    (item / f"{name}.txt").write_text(text + "\n", encoding="utf-8")
 
 
 def _shape(folder: Path, scenes: Sequence[photographs.Photograph], number: int) -> None:

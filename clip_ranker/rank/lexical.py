@@ -7,10 +7,13 @@ the same.
 import math
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 LENGTHS = (1, 2)
-"""Of n-grams. A kanji alone is a word; longer ones told no more (docs/evaluation.md)."""
+"""Of n-grams, one only of what is not ASCII: a kanji alone is a word, a letter is not."""
+LEAST = 0.5
+"""Of the n-grams of the words that a title must hold: what has less in common with them, such as
+one in another language, has it by chance."""
 SATURATION, LENGTH = 1.2, 0.75
 """k1 and b of Okapi BM25, as usual: one n-gram again and again, and a long title, count less."""
 LONGEST = 300
@@ -28,18 +31,16 @@ def spelt_alike(words: str, titles: Mapping[int, str]) -> dict[int, float]:
         titles: by position.
     """
     wanted, found = sorted(_grams(words)), {n: _grams(title) for n, title in titles.items()}
+    rarity = {gram: _rarity(gram, found.values()) for gram in wanted}
     mean_length = sum(grams.total() for grams in found.values()) / max(1, len(found))
-    rarity = {}
-    for gram in wanted:
-        holding = sum(gram in grams for grams in found.values())
-        rarity[gram] = math.log(1 + (len(found) - holding + 0.5) / (holding + 0.5))
     alike = {}
     for n, grams in found.items():
+        held = [gram for gram in wanted if gram in grams]
+        enough = len(held) >= LEAST * len(wanted)
         length = 1 - LENGTH + LENGTH * grams.total() / (mean_length or 1)
-        alike[n] = sum(
+        alike[n] = enough * sum(
             rarity[gram] * grams[gram] * (SATURATION + 1) / (grams[gram] + SATURATION * length)
-            for gram in wanted
-            if gram in grams
+            for gram in held
         )
     return alike
 
@@ -52,6 +53,10 @@ def folded(text: str) -> str:
 
 def _grams(text: str) -> Counter[str]:
     text = folded(text)
-    return Counter(
-        text[at : at + length] for length in LENGTHS for at in range(len(text) - length + 1)
-    )
+    grams = (text[at : at + length] for length in LENGTHS for at in range(len(text) + 1 - length))
+    return Counter(gram for gram in grams if len(gram) > 1 or not gram.isascii())
+
+
+def _rarity(gram: str, titles: Collection[Counter[str]]) -> float:
+    holding = sum(gram in grams for grams in titles)
+    return math.log(1 + (len(titles) - holding + 0.5) / (holding + 0.5))

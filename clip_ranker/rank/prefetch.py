@@ -1,8 +1,10 @@
-"""Embeds pictures ahead of the request that will ask for them, behind everything else."""
+"""Embeds pictures and titles ahead of the request that will ask for them, behind all else."""
 
 import asyncio
 import logging
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from functools import partial
 
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, EmbedderUnavailableError
@@ -10,17 +12,18 @@ from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse
+from clip_ranker.rank.titles import titles_of
 from clip_ranker.turns import BACKGROUND_MOST
 
 logger = logging.getLogger(__name__)
 
 
 class Prefetcher:
-    """Pictures that nobody waits for yet, each once.
+    """Pictures and titles that nobody waits for yet, each once.
 
     Args:
         pictures: where the embeddings go.
-        most_waiting: pictures in line or under way; more are refused.
+        most_waiting: pictures and titles in line or under way; more are refused.
     """
 
     def __init__(self, pictures: Pictures, *, most_waiting: int) -> None:
@@ -45,6 +48,8 @@ class Prefetcher:
         await self._pictures.recall(sources)
         job = Job(BACKGROUND_MOST, background=True)
         counts.update(self._begin(source, job) for source in sources)
+        if request.title_weight:
+            self._begin_titles(set(titles_of(request.candidates).values()), job)
         for outcome, count in counts.items():
             metrics.PREFETCH.labels(outcome).inc(count)
         return PrefetchResponse(**{name: counts[name] for name in PrefetchResponse.model_fields})
@@ -52,7 +57,7 @@ class Prefetcher:
     async def close(self) -> None:
         """Drops what is in line and under way."""
         tasks = self._drop()
-        logger.info("prefetch: %d pictures dropped", len(tasks))
+        logger.info("prefetch: %d pictures and titles dropped", len(tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, source: Source, job: Job) -> str:
@@ -61,23 +66,32 @@ class Prefetcher:
             return "known"
         if len(self._tasks) >= self._most_waiting:
             return "refused"
-        self._tasks[source.key] = asyncio.create_task(self._embed(source, job))
-        metrics.PREFETCH_WAITING.set(len(self._tasks))
+        self._add(source.key, partial(self._pictures.embed, source, job))
         return "accepted"
 
-    async def _embed(self, source: Source, job: Job) -> None:
+    def _begin_titles(self, titles: set[str], job: Job) -> None:
+        """Where the model reads them; the answer does not count them."""
+        for title in titles if self._pictures.texts else ():
+            if title not in self._tasks and len(self._tasks) < self._most_waiting:
+                self._add(title, partial(self._pictures.texts.embed, [title], job))
+
+    def _add(self, key: str, embed: Callable[[], Awaitable[object]]) -> None:
+        self._tasks[key] = asyncio.create_task(self._embed(key, embed))
+        metrics.PREFETCH_WAITING.set(len(self._tasks))
+
+    async def _embed(self, key: str, embed: Callable[[], Awaitable[object]]) -> None:
         try:
-            await self._pictures.embed(source, job)
+            await embed()
         except CandidateError:
             pass  # whoever asks for it will be told
         except EmbedderUnavailableError:
             self._drop()  # or the whole line would be downloaded for nothing
             return
         except Exception:
-            logger.exception("prefetch: a picture failed")
+            logger.exception("prefetch: a picture or title failed")
         finally:
-            if self._tasks.get(source.key) is asyncio.current_task():
-                del self._tasks[source.key]
+            if self._tasks.get(key) is asyncio.current_task():
+                del self._tasks[key]
             metrics.PREFETCH_WAITING.set(len(self._tasks))
 
     def _drop(self) -> list[asyncio.Task[None]]:

@@ -165,7 +165,7 @@ def test_at_the_end_what_is_in_line_is_dropped_and_counted(
         processes = service.processes()
         service.process.terminate()
         service.process.wait(HANGS_S)
-        assert "prefetch: 30 pictures dropped" in service.log()
+        assert "prefetch: 30 pictures and titles dropped" in service.log()
         assert not [process for process in processes if process.is_running()]
 
 
