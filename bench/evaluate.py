@@ -61,7 +61,7 @@ def main() -> int:
 
 def titles() -> Report:
     """Judges the starter, which reads no text, with titles on and off, by kind of words."""
-    (model,) = (step for step in starters.steps() if step.name == STARTER)
+    model = next(step for step in starters.steps() if step.name == STARTER)
     whole = files.read(build("other-side"))
     kinds = [
         replace(
@@ -83,7 +83,7 @@ def judged(
     models: Sequence[StoredModel], datasets: Sequence[Dataset], settings: Sequence[str]
 ) -> Report:
     """The same, of data sets that are read."""
-    doing = Run(datasets, None, list(settings), CACHE)
+    doing = Run(datasets, None, list(settings), CACHE, embedder=starters.Embedder)
     with Progress() as bar:
         doing.advance = partial(
             bar.advance, bar.add_task("judging", total=doing.steps(len(models)))

@@ -22,9 +22,9 @@ def write(found: dict[str, Any]) -> None:
         labels = "model" if part == "starter" else "setting"
         text = between(text, part, table(report["rows"], labels))
         text = between(text, f"{part}-paired", compared(report["comparisons"], labels))
-    text = between(
-        text, "datasets", datasets([r for report in found.values() for r in report["rows"]])
-    )
+    # Titles are judged on parts of one of the others' data sets.
+    rows = [row for part in found.keys() - {"titles"} for row in found[part]["rows"]]
+    text = between(text, "datasets", datasets(rows))
     DOCUMENT.write_text(text)
     if "starter" in found:
         plot(found["starter"]["rows"])

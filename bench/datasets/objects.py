@@ -1,7 +1,7 @@
 """Household objects photographed from another side, with twins: the same shape in other colours.
 
-The objects are those of the LIBERO-PRO benchmark. Nothing is ever fitted on them. ``titles.csv`` has
-a title of each, and words that a person would type beside each of its three photos.
+The objects are those of the LIBERO-PRO benchmark. Nothing is ever fitted on them. ``titles.csv``
+has a title of each, and words that a person would type beside each of its three photos.
 """
 
 import csv
