@@ -23,7 +23,8 @@ def write(found: dict[str, Any]) -> None:
         text = between(text, part, table(report["rows"], labels))
         text = between(text, f"{part}-paired", compared(report["comparisons"], labels))
     # Titles are judged on parts of one of the others' data sets.
-    rows = [row for part in found.keys() - {"titles"} for row in found[part]["rows"]]
+    reports = [report for part, report in found.items() if part != "titles"]
+    rows = [row for report in reports for row in report["rows"]]
     text = between(text, "datasets", datasets(rows))
     DOCUMENT.write_text(text)
     if "starter" in found:

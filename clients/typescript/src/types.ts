@@ -12,6 +12,7 @@ export interface Candidate {
   auction_id: AuctionId;
   /** http or https URL of the thumbnail, or `example:<name>`; without one it fails as `no_image`. */
   image_url?: string | null;
+  /** Counts with `title_weight` or `query_text`. */
   title?: string | null;
 }
 
@@ -35,6 +36,10 @@ export interface RankRequest {
   group_duplicates?: boolean | null;
   /** Answer with what is ranked after so many milliseconds, 100 to 60000. */
   deadline_ms?: number | null;
+  /** Words for the item, such as its name or number, 1000 characters at most; titles count then. */
+  query_text?: string | null;
+  /** How much titles count, 0 to 1; when left out 0.5 with `query_text`, else 0. */
+  title_weight?: number | null;
 }
 
 /** What a score says of the item. */
@@ -42,11 +47,15 @@ export type Match = "same" | "similar" | "different";
 
 export interface Result {
   auction_id: AuctionId;
-  /** Cosine similarity to the photo, -1 to 1. */
+  /** Cosine similarity to the photo, -1 to 1; where titles count, the mean of the two below. */
   score: number;
+  /** Cosine similarity to the photo; only where titles count. */
+  image_score?: number | null;
+  /** Likeness by title and words, on the scale of `image_score`; only where there is any. */
+  text_score?: number | null;
   /** 1 is the most similar. */
   rank: number;
-  /** Of a model with a calibration, for one photo. */
+  /** Of a model with a calibration, for one photo, where titles do not count. */
   match?: Match | null;
   /** That it shows the same item, 0 to 1; there with `match`. */
   probability?: number | null;
@@ -83,6 +92,8 @@ export interface TimingMs {
   download: number;
   decode: number;
   embed: number;
+  /** Words and titles; only where titles count. */
+  text?: number | null;
 }
 
 export interface Meta {
@@ -100,6 +111,8 @@ export interface Meta {
   /** True when `deadline_ms` ran out before all were ranked. */
   partial: boolean;
   timing_ms: TimingMs;
+  /** How texts were compared, by the model or by their spelling; only where titles count. */
+  text_method?: "model" | "lexical" | null;
   /** For `feedback`; only where the service takes any. */
   request_id?: string | null;
 }
@@ -122,6 +135,7 @@ interface Progress {
 
 export interface ScoredEvent extends Progress {
   type: "scored";
+  /** By the pictures alone: titles count in the answer. */
   score: number;
   match?: Match | null;
   probability?: number | null;
@@ -147,6 +161,8 @@ export interface PrefetchRequest {
   candidates: Candidate[];
   /** The same as in the /rank to come, or the work is of no use to it. */
   image_resize?: number | null;
+  /** Above 0 titles are embedded too, where the model reads text. */
+  title_weight?: number | null;
 }
 
 export interface PrefetchResponse {

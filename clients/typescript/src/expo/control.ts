@@ -4,7 +4,10 @@ import type { ClipRanker } from "../client.ts";
 import type { RankEvent, RankRequest } from "../types.ts";
 import { isOpen, keysOf, type Action, type Listing, type State } from "./session.ts";
 
-/** What a ranking may want besides the photo and the listings; each of these keeps its row. */
+/**
+ * What a ranking may want besides the photo and the listings; each of these keeps its row. Titles do
+ * not count here: their part of a score depends on the whole list, which may grow.
+ */
 export type RankingOptions = Omit<
   RankRequest,
   | "candidates"
@@ -13,6 +16,8 @@ export type RankingOptions = Omit<
   | "query_image_url"
   | "top_k"
   | "min_score"
+  | "query_text"
+  | "title_weight"
   | "group_duplicates"
 >;
 
