@@ -40,8 +40,7 @@ from clip_ranker.rank.schema import RankRequest, RankResponse
 Rank = Callable[[RankRequest, Callable[[], None]], RankResponse]
 """Of one request; calls what it is given for each listing that is done."""
 DONE, FAILED, NONE_RANKED = 0, 1, 3
-MOST_TOGETHER = 4
-"""Photos of one item in a request."""
+MOST_TOGETHER = 4  # photos of one item in a request
 EXAMPLES = """\
 examples:
   clip-ranker rank photo.jpg listings.json --url http://localhost:8000
@@ -56,8 +55,8 @@ examples:
       sends each picture of a folder as a photo, and waits five seconds for each at most
   clip-ranker rank photo.jpg pictures/ --html sheet.html
       writes a page that holds its pictures, to look at or to send
-  clip-ranker rank photo.jpg listings.json --json | jq '.results[0]'
-      prints what POST /rank answers; of several photos a list, each with its "photo"
+  clip-ranker rank photo.jpg listings.json --query-text NTR-001 --json | jq '.results[0]'
+      prints what POST /rank answers, of several photos a list; titles with the number count more
 
 exit codes: 0 ranked, 1 it could not be done, 2 wrong usage, 3 not one listing could be ranked
 """

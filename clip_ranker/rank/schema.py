@@ -65,13 +65,6 @@ class RankRequest(Request):
         f"left out {WITH_WORDS:g} with `query_text`, else 0.",
     )
 
-    @property
-    def weight_of_titles(self) -> float:
-        """What ``title_weight`` is in the end."""
-        if self.title_weight is None:
-            return WITH_WORDS if self.query_text else 0
-        return self.title_weight
-
     @model_validator(mode="after")
     def _needs_a_query(self) -> "RankRequest":
         sent = {name for name in self.one_of if getattr(self, name) is not None}
@@ -91,9 +84,7 @@ class PrefetchRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="The one that /rank will be asked with."
     )
-    title_weight: Share | None = Field(
-        None, description="Above 0 the titles are embedded too, where the model reads text."
-    )
+    title_weight: Share | None = Field(None, description="Above 0 titles are embedded, too.")
 
 
 class PrefetchResponse(BaseModel):
@@ -106,15 +97,6 @@ class PrefetchResponse(BaseModel):
     )
 
 
-SCORE = (
-    "Cosine similarity to the photo, -1 to 1, unrounded; where titles count, the weighted mean of "
-    "`image_score` and `text_score`."
-)
-IMAGE_SCORE = "Cosine similarity to the photo; there only where titles count."
-TEXT_SCORE = (
-    "Likeness by title and words, moved onto the scale of this request's `image_score`; there "
-    "only where titles count and tell something of this listing."
-)
 MATCH = (
     "Band of the score; only of a model with a calibration, with one photo, and where titles do "
     "not count."
@@ -126,10 +108,19 @@ class Result(BaseModel):
     """One ranked candidate."""
 
     auction_id: str | int = Field(description="As in the request.")
-    score: float = Field(description=SCORE)
+    score: float = Field(
+        description="Cosine similarity to the photo, -1 to 1, unrounded; where titles count, the "
+        "weighted mean of `image_score` and `text_score`."
+    )
     rank: int = Field(ge=1, description="1 is the most similar.")
-    image_score: float | None = Field(None, description=IMAGE_SCORE)
-    text_score: float | None = Field(None, description=TEXT_SCORE)
+    image_score: float | None = Field(
+        None, description="Cosine similarity to the photo; there only where titles count."
+    )
+    text_score: float | None = Field(
+        None,
+        description="Likeness by title and words, moved onto the scale of this request's "
+        "`image_score`; there only where titles count and tell something of this listing.",
+    )
     match: Match | None = Field(None, description=MATCH)
     probability: float | None = Field(None, description=PROBABILITY)
     group: int | None = Field(
@@ -172,7 +163,7 @@ class TimingMs(BaseModel):
     download: float = Field(description="Waiting for a place included, to the last byte.")
     decode: float = Field(description="Waiting for a process included.")
     embed: float = Field(description="Waiting for the embedder included.")
-    text: float | None = Field(None, description="Words and titles; there only where titles count.")
+    text: float | None = Field(None, description="Of words and titles, where these count.")
 
 
 class Meta(BaseModel):

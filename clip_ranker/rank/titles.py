@@ -13,6 +13,7 @@ from clip_ranker.rank.lexical import spelt_alike
 from clip_ranker.rank.listing import Candidate
 from clip_ranker.rank.schema import RankRequest
 from clip_ranker.rank.scores import Outcome, cosine, score
+from clip_ranker.rank.words import WITH_WORDS
 
 LONGEST = 1000
 """Characters of a title that are read: more than the tokens of a text tower hold."""
@@ -35,7 +36,7 @@ class Titles:
     """
 
     def __init__(self, request: RankRequest, pictures: Pictures, job: Job) -> None:
-        self._weight = request.weight_of_titles
+        self._weight = weight_of(request)
         self._words = request.query_text
         self._titles = titles_of(request.candidates) if self._weight else {}
         self._texts = pictures.texts
@@ -122,6 +123,13 @@ class Titles:
         titles = {n: vectors[title] for n, title in shown.items() if title in vectors}
         words = vectors[self._words] if self._words else None
         return blend(pictures, by_model(photos, words, titles, listings), self._weight)
+
+
+def weight_of(request: RankRequest) -> float:
+    """How much titles count in the end."""
+    if request.title_weight is None:
+        return WITH_WORDS if request.query_text else 0
+    return request.title_weight
 
 
 def titles_of(candidates: Sequence[Candidate]) -> dict[int, str]:

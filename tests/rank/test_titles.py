@@ -19,7 +19,7 @@ from clip_ranker.rank.prefetch import Prefetcher
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import PrefetchRequest, RankRequest, RankResponse
 from clip_ranker.rank.scores import cosine
-from clip_ranker.rank.titles import by_model
+from clip_ranker.rank.titles import by_model, weight_of
 from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import Settings
 from tests.rank.test_query import BANDS, MODEL, colours
@@ -314,4 +314,4 @@ def test_what_is_refused(body: dict[str, Any], says: str) -> None:
 def test_words_may_be_a_number_and_blank_ones_are_none(sent: Any, taken: str | None) -> None:
     request = RankRequest.model_validate({"candidates": [], **PLAIN, "query_text": sent})
     assert request.query_text == taken
-    assert request.weight_of_titles == (0.5 if taken else 0)
+    assert weight_of(request) == (0.5 if taken else 0)
