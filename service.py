@@ -15,7 +15,7 @@ from bentoml.exceptions import BentoMLException, InvalidArgument
 
 from clip_ranker import entrypoint, web
 from clip_ranker.embed.embedder import Embedder
-from clip_ranker.embed.hung import Watched
+from clip_ranker.embed.hung import LOADING_S, Watched
 from clip_ranker.embed.packed import pack, unpack
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models import store
@@ -74,7 +74,8 @@ class ClipEmbedder:
         self._model = Watched(encoder, timeout_s=settings.embed_timeout_s)
         if model.text:
             texts = TextEncoder(model.text, threads=settings.embed_threads)
-            self._texts = Watched(texts, timeout_s=settings.embed_timeout_s)
+            limits = {"timeout_s": settings.embed_timeout_s, "first_s": LOADING_S}
+            self._texts = Watched(texts, **limits)
 
     @bentoml.api(batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS)
     def embed(self, pixels: np.ndarray) -> np.ndarray:

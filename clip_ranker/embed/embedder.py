@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from clip_ranker.embed.batcher import Embed, EmbedTexts
-from clip_ranker.embed.hung import Check, hung_after_s, in_line
+from clip_ranker.embed.hung import LOADING_S, Check, hung_after_s, in_line
 from clip_ranker.embed.process import CANNOT_TELL, AskPid, Process
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
@@ -105,7 +105,7 @@ class Embedder:
         assert self._call_texts
         if not self._one_text_s:
             one = partial(self._call_texts, [LONG_TEXT])
-            await self._asked(one, 0)  # the first is slow, pages are read in
+            await self._asked(one, LOADING_S)
             start = time.perf_counter()
             await self._asked(one, 0)
             self._one_text_s = time.perf_counter() - start

@@ -13,6 +13,8 @@ from clip_ranker.models.encoder import Embedding
 Batch = TypeVar("Batch", bound=Sized)
 Check = Callable[[], Awaitable[bool]]
 """Asks an embedder beside its calls whether it works."""
+LOADING_S = 30.0
+"""What the first call for texts may be expected to take, which loads the text tower."""
 ANSWERED_WITHIN_S = 14.0
 """A hung call should not be waited for longer: requests must be answered within 15 s."""
 
@@ -45,12 +47,15 @@ class Watched(Generic[Batch]):
     Args:
         encode: a batch of pictures, or of texts, to float32 (batch, dim).
         timeout_s: least time after which a call counts as hung.
+        first_s: what one may be expected to take until it is known.
     """
 
-    def __init__(self, encode: Callable[[Batch], Embedding], *, timeout_s: float) -> None:
+    def __init__(
+        self, encode: Callable[[Batch], Embedding], *, timeout_s: float, first_s: float = 0
+    ) -> None:
         self._encode = encode
         self._timeout_s = timeout_s
-        self._one_s = 0.0
+        self._one_s = first_s
         self._hung_at = math.inf
         self._failed = False
 

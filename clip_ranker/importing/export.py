@@ -22,13 +22,21 @@ class UnitLength(nn.Module):
 
 
 def export(
-    tower: nn.Module, example: Tensor, path: Path, dynamic: Sequence[str] = ("batch",)
+    tower: nn.Module,
+    example: Tensor,
+    path: Path,
+    *,
+    takes: str = "pixels",
+    dynamic: Sequence[str] = ("batch",),
 ) -> None:
-    """Writes the tower with a batch of any size, input ``pixels``, output ``embeddings``.
+    """Writes the tower; weights go into a second file, ``path`` and ``.data``.
 
-    Weights go into a second file, ``path`` and ``.data``. ``example`` is a batch of two pictures,
-    or texts, of which only shape and dtype count. ``dynamic`` names the first dimensions, those
-    that may have any size.
+    Args:
+        tower: in torch.
+        example: a batch of two, of which only shape and dtype count.
+        path: of the file.
+        takes: name of the input; that of the output is ``embeddings``.
+        dynamic: names of the first dimensions, those that may have any size.
     """
     # The fused multi-head attention of torch's own fast path has no ONNX form.
     torch.backends.mha.set_fastpath_enabled(False)
@@ -37,7 +45,7 @@ def export(
             tower.eval(),
             (example,),
             path,
-            input_names=["pixels"],
+            input_names=[takes],
             output_names=["embeddings"],
             dynamic_shapes=({n: torch.export.Dim(d, min=1) for n, d in enumerate(dynamic)},),
             dynamo=True,

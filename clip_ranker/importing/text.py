@@ -15,23 +15,9 @@ from torch import Tensor, nn
 
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import export, parity, tokeniser
+from clip_ranker.importing.tokeniser import TEXTS
 from clip_ranker.models import store
 from clip_ranker.models.text import TextEncoder, TextTower, Tokenizer
-
-TEXTS = (
-    "LEGO 75192 Millennium Falcon, complete",
-    "レゴ 75192 ミレニアム・ファルコン 箱あり",
-    "未使用 ニンテンドー NTR-001 DS Lite 本体",
-    "Ｎｉｋｏｎ　Ｆ３　ﾎﾞﾃﾞｨ　美品",
-    "か\u3099んた\u3099む cafe\u0301",
-    "Tom &amp; Jerry's mug, it's LIKE NEW!!",
-    "👍🏽 👩‍👩‍👧 ☕️ ★送料無料★",
-    "<end_of_text> a </s> b _c_ !<start_of_text>",
-    "",
-    "mug " * 300,
-    "漆" * 300,
-)
-"""Held against OpenCLIP at every import: short and long, in the scripts that listings have."""
 
 
 class TextSource:
@@ -75,14 +61,15 @@ class TextSource:
         """
         tower = self._tower(folder)
         tower.tokenizer.write_text(tokeniser.of(self.tokeniser))
-        _same_tokens(Tokenizer(tower.tokenizer, tower.cleaning), self.tokeniser)
+        tokeniser.check(Tokenizer(tower.tokenizer, tower.cleaning), self.tokeniser)
         for short, module in self._modules():
             tower = replace(tower, short=short)
             example = torch.ones((2, 16 if short else tower.context_length), dtype=torch.int64)
-            dynamic = ("batch", "tokens") if short else ("batch",)
-            export.export(export.UnitLength(module), example, tower.graph, dynamic)
+            sizes = ("batch", "length") if short else ("batch",)
+            unit = export.UnitLength(module)
+            export.export(unit, example, tower.graph, takes="tokens", dynamic=sizes)
             try:
-                return tower, self._worst_cosine(tower)
+                return tower, self.compare(tower)
             except ImportRefusedError as error:
                 refused = error
         raise refused
@@ -113,7 +100,8 @@ class TextSource:
             yield True, _Whole(self._clip)
         yield False, _Whole(self._clip)
 
-    def _worst_cosine(self, tower: TextTower) -> float:
+    def compare(self, tower: TextTower) -> float:
+        """The worst cosine against OpenCLIP; raises ImportRefusedError if it is not the same."""
         with torch.no_grad():
             wanted = self._clip.encode_text(self.tokeniser(list(TEXTS))).numpy()
         got = TextEncoder(tower)(TEXTS)
@@ -158,11 +146,3 @@ class _Causal(nn.Module):
         elif projection is not None:
             pooled = pooled @ projection
         return pooled
-
-
-def _same_tokens(ours: Tokenizer, theirs: Any) -> None:
-    for text in TEXTS:
-        if not np.array_equal(ours([text]), theirs([text]).numpy()):
-            raise ImportRefusedError(
-                f"--text: OpenCLIP makes other tokens of {text[:40]!r}; nothing was stored"
-            )

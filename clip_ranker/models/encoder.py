@@ -13,8 +13,15 @@ Embedding = NDArray[np.float32]
 """Of one picture, (dim,), or of a batch, (batch, dim); of unit length."""
 
 
-def session(graph: Path, *, threads: int = 0) -> Any:
-    """A session of ONNX Runtime over a graph; 0 threads are one a processor of this process."""
+def session(graph: Path, *, threads: int = 0, mapped: bool = False) -> Any:
+    """A session of ONNX Runtime.
+
+    Args:
+        graph: the ONNX file.
+        threads: 0 is one a processor this process may use.
+        mapped: weights stay in the file, of which the system keeps in memory what is used, instead
+            of being put in the best order for the processor: as quick for large batches only.
+    """
     # Imported only where it is used: 20 MB in every process that imports this module.
     import onnxruntime as ort
 
@@ -22,6 +29,8 @@ def session(graph: Path, *, threads: int = 0) -> Any:
     options.intra_op_num_threads = threads or processors.available()
     # Spinning at a barrier takes the processor from the processes that decode.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if mapped:
+        options.add_session_config_entry("session.disable_prepacking", "1")
     wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
     providers = [name for name in wanted if name in ort.get_available_providers()]
     return ort.InferenceSession(graph, options, providers=providers)

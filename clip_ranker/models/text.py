@@ -4,8 +4,9 @@ import html
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,7 +87,7 @@ def clean(text: str, how: Cleaning) -> str:
 
 
 class TextEncoder:
-    """A loaded text tower.
+    """A text tower; loaded when it is first called, for it takes memory that few may need.
 
     Args:
         tower: out of the store.
@@ -94,10 +95,16 @@ class TextEncoder:
     """
 
     def __init__(self, tower: TextTower, *, threads: int = 0) -> None:
-        self._tokenizer = Tokenizer(tower.tokenizer, tower.cleaning)
-        self._short = tower.short
-        self._session = session(tower.graph, threads=threads)
-        self._input = self._session.get_inputs()[0].name
+        self._tower = tower
+        self._threads = threads
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        return Tokenizer(self._tower.tokenizer, self._tower.cleaning)
+
+    @cached_property
+    def _session(self) -> Any:
+        return session(self._tower.graph, threads=self._threads, mapped=True)
 
     def __call__(self, texts: Sequence[str]) -> Embedding:
         """Embeds at least one text, to float32 (batch, dim) of unit length."""
@@ -106,8 +113,8 @@ class TextEncoder:
         order = np.argsort(lengths, kind="stable")
         vectors = []
         for some in np.split(order, range(BATCH, len(order), BATCH)):
-            longest = int(lengths[some].max()) if self._short else tokens.shape[1]
-            vectors += self._session.run(None, {self._input: tokens[some, :longest]})
+            longest = int(lengths[some].max()) if self._tower.short else tokens.shape[1]
+            vectors += self._session.run(None, {"tokens": tokens[some, :longest]})
         embeddings = np.empty((len(tokens), vectors[0].shape[1]), np.float32)
         embeddings[order] = np.concatenate(vectors)
         return embeddings

@@ -19,6 +19,10 @@ TEXTS_A_PICTURE = 2
 ViT-B/32 for a title, CLIP's own text tower less."""
 
 
+MOST_CHARACTERS = 10_000
+"""Of a text; no tower reads what comes after that many."""
+
+
 class Texts:
     """Embeds texts, each once, whoever asks for it; in one line with the pictures.
 
@@ -47,6 +51,7 @@ class Texts:
         Raises:
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
+        texts = [text[:MOST_CHARACTERS] for text in texts]
         keys = {text: self._key(text) for text in texts}
         if share:
             await self._cache.recall(keys.values())
