@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Self
 
 from clip_ranker.cli.inputs import FILE, PhotoError, read_picture
 from clip_ranker.errors import BadRequestError
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Encoder
+from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import EXAMPLES, Pictures
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
@@ -58,8 +60,14 @@ class Here:
     async def _begin(self) -> Pictures:
         settings = get_settings()
         encoder = Encoder(self._stored.graph, threads=settings.embed_threads)
+        text = self._stored.text
+        reader = TextEncoder(text, threads=settings.embed_threads) if text else None
         return Pictures(
-            self._stored, settings, lambda pixels: asyncio.to_thread(encoder, pixels), READERS
+            self._stored,
+            settings,
+            partial(asyncio.to_thread, encoder),
+            READERS,
+            partial(asyncio.to_thread, reader) if reader else None,
         )
 
     async def _rank(self, request: RankRequest, advance: Callable[[], None]) -> RankResponse:
