@@ -1,5 +1,6 @@
 """What data sets are built with: files held against their sums, and the renderer."""
 
+import csv
 import hashlib
 from pathlib import Path
 
@@ -49,6 +50,19 @@ def test_lists_name_what_has_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:
     assert all(len(of_scene) == 1 for of_scene in parts.values())
     models = {name.split("/")[2] for name in known if name.endswith(".xml")}
     assert {name for names in objects.SHAPES for name in names} <= models
+
+
+def test_every_object_has_a_title_or_none_and_words_of_each_kind() -> None:
+    with objects.TITLES.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    named = {name for names in objects.SHAPES for name in names}
+    assert named <= {row["item"] for row in rows}
+    assert {row["item"].rpartition("-")[0] or row["item"] for row in rows} <= named
+    assert len({row["item"] for row in rows}) == len(rows)
+    assert {row["kind"] for row in rows} == {"right", "wrong", "none"}
+    for row in rows:
+        assert bool(row["title"]) == (row["kind"] != "none"), row
+        assert all(row[words] for words in objects.WORDS), row
 
 
 def square(side: float, away: float, colour: tuple[float, float, float]) -> Mesh:
