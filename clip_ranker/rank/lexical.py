@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 LENGTHS = (1, 2)
 """Of n-grams, one only of what is not ASCII: a kanji alone is a word, a letter is not."""
-LEAST = 0.5
+LEAST = 0.7
 """Of the n-grams of the words that a title must hold: what has less in common with them, such as
 one in another language, has it by chance."""
 SATURATION, LENGTH = 1.2, 0.75
