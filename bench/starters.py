@@ -66,6 +66,11 @@ def before() -> StoredModel:
     return _model("before", WHOLE, 1, sources.starter_pixels(side_px=224, whole=False))
 
 
+def shipped() -> StoredModel:
+    """The starter as it is."""
+    return _whitened(_views(GEM), "starter", starter.shipped())
+
+
 def steps() -> Iterator[StoredModel]:
     """What each change does alone, and together, whitening with several strengths."""
     yield before()
