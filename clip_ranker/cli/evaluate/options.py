@@ -7,6 +7,9 @@ the listings of all other items are what they may be mistaken for:
   items/red-cup/query.jpg   items/red-cup/listing-1.jpg   items/red-cup/listing-2.jpg
   items/blue-cup/query.jpg  items/blue-cup/listing.jpg    …
 
+A title of listing-1.jpg stands beside it in listing-1.txt, words for query.jpg in query.txt; they
+count with the settings titles and so on.
+
 A CSV file has the columns query, candidate, relevant (1 or 0); paths are relative to the file, and
 a photo is held against the candidates that are listed with it.
 """
