@@ -1,14 +1,13 @@
 """Ranks in this process, with the model from the store and the service's own parts."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
-from typing import Self
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeVar
 
 from clip_ranker.cli.inputs import FILE, PhotoError, read_picture
 from clip_ranker.errors import BadRequestError
 from clip_ranker.models import store
-from clip_ranker.models.encoder import Encoder
+from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import EXAMPLES, Pictures
 from clip_ranker.rank.ranking import Ranking
@@ -16,6 +15,7 @@ from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
 READERS = {**EXAMPLES, FILE: read_picture}  # of URLs that are no downloads, by scheme
+Batch = TypeVar("Batch")
 NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
 
 
@@ -65,9 +65,9 @@ class Here:
         return Pictures(
             self._stored,
             settings,
-            partial(asyncio.to_thread, encoder),
+            _in_thread(encoder),
             READERS,
-            partial(asyncio.to_thread, reader) if reader else None,
+            _in_thread(reader) if reader else None,
         )
 
     async def _rank(self, request: RankRequest, advance: Callable[[], None]) -> RankResponse:
@@ -75,3 +75,7 @@ class Here:
             async for _ in ranking.events():
                 advance()
         return ranking.answer(self._stored.name)
+
+
+def _in_thread(encode: Callable[[Batch], Embedding]) -> Callable[[Batch], Awaitable[Embedding]]:
+    return lambda batch: asyncio.to_thread(encode, batch)

@@ -71,9 +71,11 @@ class Prefetcher:
 
     def _begin_titles(self, titles: set[str], job: Job) -> None:
         """Where the model reads them; the answer does not count them."""
-        for title in titles if self._pictures.texts else ():
+        if (texts := self._pictures.texts) is None:
+            return
+        for title in titles:
             if title not in self._tasks and len(self._tasks) < self._most_waiting:
-                self._add(title, partial(self._pictures.texts.embed, [title], job))
+                self._add(title, partial(texts.embed, [title], job))
 
     def _add(self, key: str, embed: Callable[[], Awaitable[object]]) -> None:
         self._tasks[key] = asyncio.create_task(self._embed(key, embed))
