@@ -22,6 +22,7 @@ from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import Settings
 from clip_ranker.web.api import Api
 from tests.image_server import ImageServer
+from tests.pictures.test_pictures import until
 
 SIZES = {"small": (8, 4), "large": (16, 6)}
 """Side of a model's picture in pixels, and width of its vectors."""
@@ -113,8 +114,7 @@ def test_what_is_prefetched_for_one_is_known_for_that_alone(
         prefetch.model = None
         said = await world.api.prefetch(prefetch)
         assert (said.accepted, said.refused) == (1, 2)  # the bound is of all models together
-        while world.called != {"small": 1, "large": 3}:
-            await asyncio.sleep(0.01)
+        await until(lambda: world.called == {"small": 1, "large": 3})
         prefetch.model = "large"
         assert (await world.api.prefetch(prefetch)).known == 3
 
@@ -154,7 +154,7 @@ def test_a_model_that_is_not_there_is_refused_with_those_that_are(
         )
         prefetch = PrefetchRequest.model_validate(ask(images, model=name))
         for call in (world.api.rank(rank), world.api.stream(rank), world.api.prefetch(prefetch)):
-            with pytest.raises(BadRequestError, match="model: .* small, large") as refused:
+            with pytest.raises(BadRequestError, match=r"^model: .* small, large$") as refused:
                 await call
             assert [fault["field"] for fault in refused.value.detail] == ["model"]
 
@@ -173,11 +173,9 @@ def test_places_for_downloads_are_of_all_models_together(
                 found = pictures.find(images.url("/held/cat"), 768)
                 assert isinstance(found, Source)
                 waiting.append(asyncio.create_task(pictures.embed(found, Job(1))))
-                await asyncio.sleep(0)
             downloads = world.pictures["large"].turns.downloads
-            while not downloads.held:
-                await asyncio.sleep(0.01)
-            assert (len(downloads.held), len(downloads.waiting())) == (1, 1)
+            await until(lambda: len([*downloads.held, *downloads.waiting()]) == len(waiting))
+            assert len(downloads.held) == 1
         assert [one.embedding.shape for one in await asyncio.gather(*waiting)] == [(4,), (6,)]
 
     run(world, scenario)
