@@ -5,6 +5,7 @@ from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.pictures.cache import EmbeddingCache
+from clip_ranker.pictures.single_flight import SingleFlight
 from clip_ranker.settings import Settings
 from clip_ranker.turns import Turns
 
@@ -13,7 +14,7 @@ MOST_DECODERS = 4
 
 
 class Means:
-    """Turns, connections, processes that decode, calls of the embedder, and the cache.
+    """Turns, work under way, connections, processes that decode, calls of the embedder, cache.
 
     Args:
         settings: limits, which hold for all models together.
@@ -27,13 +28,15 @@ class Means:
             decoders=decoders,
             max_batch_size=settings.max_batch_size,
         )
+        self.single_flight = SingleFlight(self.turns)
         self.fetcher = Fetcher(settings)
         self.decoder = Decoder(processes=decoders, max_pixels=settings.max_pixels)
         self.batcher = Batcher(self.turns)
         self.cache = EmbeddingCache(settings)
 
     async def close(self) -> None:
-        """Ends processes and connections."""
+        """Ends what is under way, processes and connections."""
+        await self.single_flight.close()
         await self.decoder.close()
         await self.fetcher.close()
         await self.cache.close()

@@ -14,7 +14,6 @@ from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.means import Means
 from clip_ranker.pictures.shared_picture import SharedPicture
-from clip_ranker.pictures.single_flight import SingleFlight
 from clip_ranker.pictures.source import Keys, Source
 from clip_ranker.settings import Settings
 
@@ -44,12 +43,11 @@ class Pictures:
         beside: "Pictures | None" = None,
     ) -> None:
         self.model = model
-        self._owner = beside is None
         self._means: Means = Means(settings) if beside is None else beside._means
         self.turns = self._means.turns
         self._max_bytes = settings.max_download_bytes
         self._call = embed
-        self._single_flight = SingleFlight(self.turns)
+        self._single_flight = self._means.single_flight
         self._readers = readers
         self._keys = Keys(model)
         self._cache = self._means.cache
@@ -113,10 +111,8 @@ class Pictures:
         return await self._single_flight.embedding(source, job, work, photo=photo)
 
     async def close(self) -> None:
-        """Ends what is under way; the first of several models, to be closed last, all the rest."""
-        await self._single_flight.close()
-        if self._owner:
-            await self._means.close()
+        """Ends what is under way, processes and connections, of all models that share them."""
+        await self._means.close()
 
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedded:
         """The life of a picture, each step when it is its turn."""

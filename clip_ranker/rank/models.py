@@ -20,7 +20,7 @@ class ModelInfo(BaseModel):
     precision: Literal["fp32", "int8"] = Field(description="Of its large products.")
     dim: int = Field(description="Numbers in a vector.")
     width_px: int = Field(description="Of a picture as the model takes it.")
-    height_px: int = Field(description="Likewise.")
+    height_px: int = Field(description="Of a picture as the model takes it.")
     calibrated: bool = Field(description="Whether answers say `match` and `probability`.")
     measured: dict[str, Any] = Field(description="What its import found, by name.")
 

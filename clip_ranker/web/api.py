@@ -85,8 +85,7 @@ class Api:
         if self._feedback is not None:
             await self._feedback.close()
         await self._prefetcher.close()
-        for pictures in [*self._pictures.values()][::-1]:  # the first has what they share
-            await pictures.close()
+        await chosen(None, self._pictures).close()
 
     def _ranking(self, request: RankRequest, *, early: bool) -> Ranking:
         pictures = chosen(request.model, self._pictures)
