@@ -162,7 +162,7 @@ class ClipRanker:
         pictures: dict[str, Pictures] = {}
         for name, model in models.items():
             texts = TextCalls(embedder, partial(remote.texts, name)) if model.text else None
-            more = {"beside": pictures.get(settings.model), "embed_texts": texts}
+            more: Any = {"beside": pictures.get(settings.model), "embed_texts": texts}
             pictures[name] = Pictures(model, settings, partial(embedder, name), **more)
         self._api = Api(pictures, settings, feedback)
 

@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import partial
 
 import numpy as np
 
@@ -111,7 +110,7 @@ class Embedder:
 
     def _with(self, name: str, pixels: Pixels) -> tuple[Call, float]:
         expected_s = self._models[name].one_picture_s * len(pixels)
-        return partial(self._call, name, pixels), expected_s
+        return lambda: self._call(name, pixels), expected_s
 
     async def _bounded(self, call: Call, expected_s: float, *, probing: bool = False) -> Embedding:
         hung_s = hung_after_s(expected_s, self._timeout_s)
