@@ -57,6 +57,8 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
             name = options.name or store_name(Path(model).stem) + suffix
             with _step(f"loading {model}, {pretrained} weights"):
                 source = sources.from_open_clip(model, pretrained)
+        if source.warning:
+            print(f"  warning: {source.warning}", file=sys.stderr)
         digest = source.digest()
         if options.precision == INT8:
             name, digest = options.name or f"{name}_{INT8}", f"{digest}-{INT8}"
@@ -124,7 +126,7 @@ def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
 
 
 def _pretrained(options: argparse.Namespace) -> str:
-    from clip_ranker.importing import sources
+    from clip_ranker.importing import weights
 
     if options.weights == RANDOM:
         return RANDOM
@@ -133,7 +135,7 @@ def _pretrained(options: argparse.Namespace) -> str:
     if options.model and options.model != DEFAULT_MODEL:
         raise ImportRefusedError(
             f"--pretrained: say which weights of {options.model} to take; "
-            f"its tags are {sources.tags(options.model)}"
+            f"its tags are {weights.tags(options.model)}"
         )
     return DEFAULT_PRETRAINED
 
