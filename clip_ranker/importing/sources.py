@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 
 import open_clip
@@ -32,6 +33,7 @@ class Source:
         transform: the makers' own way from an RGB picture to (3, height, width).
         preprocess: the same as data, for ``clip_ranker.decode.geometry``.
         description: where the weights come from.
+        random: the weights are, so nothing is expected of them.
         warning: what people should know of the weights.
     """
 
@@ -40,6 +42,7 @@ class Source:
     transform: Callable[[Image.Image], Tensor]
     preprocess: Preprocess
     description: str
+    random: bool = False
     warning: str | None = None
 
     def digest(self) -> str:
@@ -102,6 +105,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
             fill=settings.fill_color,
         ),
         description=f"OpenCLIP {model}, {pretrained} weights",
+        random=found.path is None,
         warning=found.warning,
     )
 
@@ -109,7 +113,8 @@ def from_open_clip(model: str, pretrained: str) -> Source:
 def _clip(model: str, found: Weights) -> nn.Module:
     """Both towers with their weights; without those of the text where only others can build it."""
     path = str(found.path) if found.path else None
-    if "hf_model_name" not in weights.config(model)["text_cfg"]:
+    wanted = weights.config(model)["text_cfg"]
+    if "hf_model_name" not in wanted or find_spec("transformers"):
         return open_clip.create_model(  # type: ignore[no-any-return]
             model, pretrained=path, force_preprocess_cfg=found.published
         )
