@@ -1,4 +1,9 @@
-"""Whether a graph means something: it finds each shipped photograph that a phone took again."""
+"""Whether a graph means something: it finds each shipped photograph that a phone took again.
+
+It tells random weights, weights of which a quarter is random, and a quite wrong activation from real
+ones. It is blind to what costs a few points only, as GELU for QuickGELU may; names tell these apart
+(``weights.find``), and that all weights are there, loading does.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +20,11 @@ from clip_ranker.models.preprocess import Preprocess
 TIMES = 2
 """That each photograph is taken again."""
 BATCH = 8
-BAR = 0.8
+BAR = 0.6
+"""Recall of weights that mean something: 0.98 of the starter, our weakest. Of what does not: 0.08 to
+0.17 of random ViT-B/32, 0.29 of the starter with half of its layers random, 0.25 with a quarter,
+0.25 with SiLU in place of ReLU6. No OpenCLIP weights were to be had, so it warns and does not refuse.
+"""
 
 
 @dataclass(frozen=True)

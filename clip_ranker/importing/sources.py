@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import open_clip
@@ -20,7 +19,7 @@ from clip_ranker.importing.weights import Weights
 from clip_ranker.models.preprocess import Preprocess
 
 NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 1, "heads": 1, "layers": 1}
-"""A text tower in place of one that only other packages can build."""
+"""A text tower in place of one that another library would build, after asking the hub."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,13 @@ class _UnitLength(nn.Module):
         return nn.functional.normalize(self.features(pixels), dim=-1)
 
 
-def from_open_clip(model: str, pretrained: str) -> Source:
+def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source:
     """An OpenCLIP model.
 
     Args:
         model: name of a built-in config, or path of a config in JSON.
         pretrained: a tag, the path of a checkpoint, or ``random``.
+        text: with its text tower, even where another library builds that and the hub must be asked.
 
     Raises:
         ImportRefusedError: unknown names, a QuickGELU mismatch, or weights that cannot be had.
@@ -83,7 +83,7 @@ def from_open_clip(model: str, pretrained: str) -> Source:
     found = weights.find(model, pretrained)
     torch.manual_seed(0)
     try:
-        clip = _clip(model, found).eval()
+        clip = _clip(model, found, text=text).eval()
     except Exception as error:  # torch, safetensors and open_clip each have their own
         reason = str(error).partition("\n")[0]
         raise ImportRefusedError(
@@ -110,13 +110,15 @@ def from_open_clip(model: str, pretrained: str) -> Source:
     )
 
 
-def _clip(model: str, found: Weights) -> nn.Module:
-    """Both towers with their weights; without those of the text where only others can build it."""
+def _clip(model: str, found: Weights, *, text: bool) -> nn.Module:
+    """Both towers with their weights; unless ``text``, a stand-in for one of another library."""
     path = str(found.path) if found.path else None
-    wanted = weights.config(model)["text_cfg"]
-    if "hf_model_name" not in wanted or find_spec("transformers"):
+    if text or "hf_model_name" not in weights.config(model)["text_cfg"]:
         return open_clip.create_model(  # type: ignore[no-any-return]
-            model, pretrained=path, force_preprocess_cfg=found.published
+            model,
+            pretrained=path,
+            pretrained_text=False,
+            force_preprocess_cfg=found.published,
         )
     clip: nn.Module = open_clip.create_model(
         model, text_cfg=NO_TEXT, pretrained_text=False, force_preprocess_cfg=found.published

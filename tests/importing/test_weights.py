@@ -1,14 +1,18 @@
 """The road to the model hub, with a hub on loopback; tests/processes has all of it at once."""
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from huggingface_hub import constants
+from safetensors.torch import save_file
 
 from clip_ranker.errors import ImportRefusedError
-from clip_ranker.importing import weights
+from clip_ranker.importing import sources, weights
+from tests.conftest import ROOT
 from tests.importing.model_hub import ModelHub
 
 MODEL, TAG = "ViT-B-32", "laion2b_s34b_b79k"
@@ -149,3 +153,27 @@ def test_other_bytes_than_the_known_ones_are_taken_with_a_warning_that_names_bot
 def test_weights_that_nothing_is_known_of_bring_no_warning(hub: ModelHub, file: Path) -> None:
     hub.put("timm/ViT-B-16-SigLIP2", SAFE, file)
     assert weights.find("ViT-B-16-SigLIP2", "webli").warning is None
+
+
+def test_a_text_tower_of_another_library_is_left_out(tmp_path: Path) -> None:
+    tiny = json.loads((ROOT / "tests/models/tiny.json").read_text())
+    path = tmp_path / "of_another_library.json"
+    path.write_text(json.dumps(tiny | {"text_cfg": {"hf_model_name": "nowhere/to-be-had"}}))
+    random = sources.from_open_clip(str(path), "random")
+    towers = {f"visual.{key}": w for key, w in random.tower.features.state_dict().items()}
+    first, *_ = towers
+    checkpoint = tmp_path / "weights.safetensors"
+    text = {"text.transformer.embeddings.word_embeddings.weight": torch.zeros(3, 5)}
+    scale = {"logit_scale": torch.zeros(())}
+    shifted = {key: w + 1 for key, w in towers.items()}
+    save_file(shifted | text | scale, checkpoint)
+    loaded = sources.from_open_clip(str(path), str(checkpoint))
+    assert loaded.digest() != random.digest()
+    assert all(
+        torch.equal(w, shifted[f"visual.{key}"])
+        for key, w in loaded.tower.features.state_dict().items()
+    )
+    del shifted[first]
+    save_file(shifted | text | scale, checkpoint)
+    with pytest.raises(ImportRefusedError, match=f"does not load.*{first}"):
+        sources.from_open_clip(str(path), str(checkpoint))
