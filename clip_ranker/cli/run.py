@@ -62,6 +62,8 @@ def main() -> int:
 def _model() -> str:
     """The model to serve: the chosen one, the default if it can be had, else the starter."""
     wanted = get_settings().model
+    for name in get_settings().models:
+        store.load(name)  # raises what is wrong
     if wanted != DEFAULT:
         store.load(wanted)  # raises what is wrong
     elif not _stored(DEFAULT):
