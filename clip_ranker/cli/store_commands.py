@@ -13,11 +13,9 @@ from rich.text import Text
 
 from clip_ranker.cli.show import plain, plain_json
 from clip_ranker.errors import ModelNotFoundError
-from clip_ranker.models import store
+from clip_ranker.models import names, store
 
 DONE = 0
-IN_8_BITS = "_int8"
-"""How the name of a model in 8 bits ends, as an import gives it."""
 
 
 def add_to(commands: Any) -> None:
@@ -57,7 +55,7 @@ def about(name: str) -> dict[str, Any]:
     folder = Path(bentoml.models.get(name).path)
     told = {
         "name": name,
-        "precision": "8 bits" if name.endswith(IN_8_BITS) else "fp32",
+        "precision": "8 bits" if name.endswith(names.INT8) else "fp32",
         "size_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
     }
     try:
