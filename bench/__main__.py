@@ -74,7 +74,7 @@ def compare(options: argparse.Namespace) -> int:
         figures = against.compare(session(port, options), OURS, other, options.only)
     print(against.table(figures))
     if options.json:
-        against.save(figures, report.machine(), options.json)
+        against.save(figures, f"{report.processor()}, {report.runtime()}", options.json)
     return 0
 
 

@@ -81,6 +81,18 @@ def _lone(f: Figures) -> Row:
     return Row(what, "4", lone(f["new"]), f["new"]["ratio"] <= 4)
 
 
+def _leftovers(f: Figures) -> Row:
+    what = "fifty beside what two requests left at their deadlines ÷ alone"
+    value = f"{pairs(f)}; at least {f['left']} left"
+    return Row(what, "1.10", value, f["ratio"] <= 1.1 and f["left"] > 0)
+
+
+def _shared(f: Figures) -> Row:
+    value = f"{f['per_call']:.1f} ({spread(f['rounds'])}); {f['ours_s']:.2f} s"
+    what = "16 clients, a photo each, the same fifty new: pictures in a call"
+    return Row(what, "at least 12", value, f["per_call"] >= 12)
+
+
 def _growth(f: Figures) -> Row:
     value = (
         f"{f['fixed_ms']:.0f} ms, {f['per_picture_ms']:.1f} ms a picture, "
@@ -171,6 +183,8 @@ TARGETS: tuple[tuple[str, Callable[[Figures], Row]], ...] = (
     ("hanging", _hanging("half")),
     ("clients", _clients),
     ("lone", _lone),
+    ("leftovers", _leftovers),
+    ("shared", _shared),
     ("growth", _growth),
     ("memory", _memory),
     ("start", _start),
