@@ -29,6 +29,6 @@ def plot(known: Known, path: Path) -> None:
             right.plot(x, y, color=colour, label=processor)
             right.legend()
     left.set_xticks(range(len(named)), list(named.values()))
-    left.set_ylim(bottom=0)
+    left.set(xlim=(-0.5, len(named) - 0.5), ylim=(0, None))
     figure.savefig(path, dpi=110)
     plt.close(figure)
