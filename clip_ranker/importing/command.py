@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
                 source = sources.from_open_clip(model, pretrained)
         digest = source.digest()
         if options.precision == INT8:
-            digest = f"{digest}-{INT8}"
+            digest = f"{digest}-{INT8}-smooth"  # another where another graph is made of the weights
         known = store.find(name, digest, source.preprocess)
         if known is not None:
             print(f"already in the store: {known}")
