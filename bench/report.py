@@ -137,6 +137,10 @@ def _without_a_target(figures: Figures) -> Iterator[tuple[str, str, str]]:
     if "lone" in figures:
         what = "one candidate whose thumbnail the 16 clients wait for too ÷ bare batch of 16"
         yield "lone", what, targets.lone(figures["lone"]["shared"])
+    if "infinity" in figures:
+        f = figures["infinity"]
+        what = f"50 candidates ÷ infinity-emb {f['version']} on the 51 pictures, sent inline"
+        yield "infinity", what, pairs(f)
     if "loaded_ratio" in figures.get("memory", {}):
         f = figures["memory"]
         megabytes = f"{f['ours_loaded_mb']:.0f} ÷ {f['other_loaded_mb']:.0f} MB"

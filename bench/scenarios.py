@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bench import against, crowds, eight_bits, failing, known, pictures, processes
+from bench import against, crowds, eight_bits, failing, infinity, known, pictures, processes
 from bench.pictures import THUMBNAIL
 from bench.session import Bench, Figures
 
@@ -144,3 +144,5 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         start,
     )
 }
+APART: dict[str, Callable[[Bench], Figures]] = {"infinity": infinity.inline}
+"""Measured only when asked for."""
