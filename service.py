@@ -31,8 +31,10 @@ from clip_ranker.web.api import Api
 entrypoint.take_over()
 
 settings = get_settings()
-model = store.load(settings.model)
-embedder = Embedder(model.preprocess, timeout_s=settings.embed_timeout_s)
+models = {name: store.load(name) for name in settings.served}
+embedder = Embedder(
+    {name: model.preprocess for name, model in models.items()}, timeout_s=settings.embed_timeout_s
+)
 # Not in ClipRanker.start: an error here ends the service, there its process starts again for ever.
 verdicts = Verdicts(Path(settings.feedback_dir)) if settings.feedback_dir else None
 
@@ -52,6 +54,19 @@ QUIET = {
 }
 
 
+def embedding_with(name: str) -> Any:
+    """An API a model: what BentoML puts together into a batch is of one."""
+
+    def embed(self: Any, pixels: np.ndarray) -> np.ndarray:
+        """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
+        return self._models[name](pixels)
+
+    embed.__name__ = f"embed_{name}"
+    return bentoml.api(
+        embed, batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS
+    )
+
+
 @bentoml.service(
     traffic={"timeout": NEVER_MS / 1000},
     **QUIET,
@@ -59,33 +74,36 @@ QUIET = {
     runner_connection={"max_requests": 10**9, "max_age": 1e9},
 )
 class ClipEmbedder:
-    """ONNX Runtime in a process of its own.
+    """ONNX Runtime in a process of its own, with all models.
 
     Reached through a unix socket only, or served apart for the APIs of other machines.
     """
 
-    stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
+    for _name in models:
+        vars()[f"embed_{_name}"] = embedding_with(_name)
+        vars()[f"stored_{_name}"] = bentoml.models.BentoModel(_name)  # takes it into the Bento
 
     def __init__(self) -> None:
-        encoder = Encoder(model.graph, threads=settings.embed_threads)
-        self._model = Watched(encoder, timeout_s=settings.embed_timeout_s)
-
-    @bentoml.api(batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS)
-    def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
-        return self._model(pixels)
+        self._models = {
+            name: Watched(
+                Encoder(model.graph, threads=settings.embed_threads),
+                timeout_s=settings.embed_timeout_s,
+            )
+            for name, model in models.items()
+        }
 
     @bentoml.api
     def embed_packed(self, pixels: str, digest: str) -> str:
         """The same for an API elsewhere, which may not have been updated at the same moment."""
-        if digest != model.digest:
-            raise InvalidArgument("this embedder serves another model than the API asks for")
-        return pack(self._model(unpack(pixels)))
+        for name, model in models.items():
+            if model.digest == digest:
+                return pack(self._models[name](unpack(pixels)))
+        raise InvalidArgument("this embedder serves other models than the API asks for")
 
     @bentoml.api
     async def check(self) -> bool:
-        """Whether the model works; does not wait in line for it, as what is not async does."""
-        return self._model.well
+        """Whether all models work; does not wait in line for them, as what is not async does."""
+        return all(model.well for model in self._models.values())
 
     @bentoml.api
     async def pid(self) -> int:
@@ -98,7 +116,10 @@ class ClipEmbedder:
     **QUIET,
     workers=1,
     http={"port": 8000},
-    envs=[{"name": "CLIP_MODEL", "value": model.name}],  # an image serves what it was built with
+    envs=[  # an image serves what it was built with
+        {"name": "CLIP_MODEL", "value": settings.model},
+        *([{"name": "CLIP_MODELS", "value": ",".join(settings.models)}] if settings.models else []),
+    ],
     # Any distribution BentoML knows would bring a compiler and git, 0.6 GB.
     image=bentoml.images.Image(
         base_image=os.environ.get("BASE") or "python:3.11-slim", distro="none"
@@ -117,7 +138,11 @@ class ClipRanker:
         else:
             embedder.connect(self._embed, partial(self._ask, "pid"))
         feedback = Feedback(verdicts) if verdicts else None
-        self._api = Api(Pictures(model, settings, embedder), settings, model.name, feedback)
+        pictures: dict[str, Pictures] = {}
+        for name, model in models.items():
+            beside = pictures.get(settings.model)
+            pictures[name] = Pictures(model, settings, partial(embedder, name), beside=beside)
+        self._api = Api(pictures, settings, feedback)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
@@ -149,10 +174,10 @@ class ClipRanker:
         """Takes what somebody says of a listing."""
         return await self._api.feedback(request)
 
-    async def _embed(self, pixels: Pixels) -> Embedding:
+    async def _embed(self, name: str, pixels: Pixels) -> Embedding:
         if settings.embedder_url:
-            return unpack(await self._ask("embed_packed", pack(pixels), model.digest))
-        return await self._ask("embed", pixels)
+            return unpack(await self._ask("embed_packed", pack(pixels), models[name].digest))
+        return await self._ask(f"embed_{name}", pixels)
 
     async def _ask(self, name: str, *arguments: Any) -> Any:
         try:
@@ -168,4 +193,4 @@ class ClipRanker:
             raise EmbedFailedError("batch") from error
 
 
-web.install(ClipRanker, settings, well=lambda: embedder.well)
+web.install(ClipRanker, settings, list(models.values()), well=lambda: embedder.well)

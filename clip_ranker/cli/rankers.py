@@ -66,4 +66,4 @@ class Here:
         async with Ranking(request, self._pictures, timeout_s=NEVER_S) as ranking:
             async for _ in ranking.events():
                 advance()
-        return ranking.answer(self._stored.name)
+        return ranking.answer()

@@ -23,6 +23,7 @@ WARNING: serving the small starter model (EfficientNet-Lite0), because the OpenC
 neither in the store nor could they be downloaded. Scores are real but much less discerning.
 `.venv/bin/python import_model.py --help` tells how to bring the weights; then run again.
 """
+REFUSED = "make run: no model '{}'; the lines above say why"
 READY = """\
 
 clip-ranker answers on {url} with the model {model}. Try, in another terminal:
@@ -66,10 +67,13 @@ def chosen_model() -> str:
         ModelNotFoundError: it is not in the store, and its name does not tell how to import it.
     """
     wanted = get_settings().model
+    for name in get_settings().models:
+        if not _stored(name):
+            raise SystemExit(REFUSED.format(name))
     if _stored(wanted):
         return wanted
     if wanted != DEFAULT or not _stored(STARTER):
-        raise SystemExit(f"make run: no model '{wanted}'; the lines above say why")
+        raise SystemExit(REFUSED.format(wanted))
     print(STARTER_WARNING, file=sys.stderr, flush=True)
     return STARTER
 

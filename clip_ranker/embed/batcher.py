@@ -23,17 +23,20 @@ class Batcher:
     queue.
 
     Args:
-        embed: the embedder's call.
         turns: say what the next call holds.
     """
 
-    def __init__(self, embed: Embed, turns: Turns) -> None:
-        self._embed = embed
+    def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._calling: asyncio.Task[None] | None = None
 
-    def put(self, picture: Picture, pixels: Pixels) -> asyncio.Future[Embedding]:
-        """Puts a decoded picture, uint8 (height, width, 3), in line for the model.
+    def put(self, picture: Picture, pixels: Pixels, embed: Embed) -> asyncio.Future[Embedding]:
+        """Puts a decoded picture, uint8 (height, width, 3), in line for a model.
+
+        Args:
+            picture: whose it is.
+            pixels: of it.
+            embed: the embedder's call; what shares one has the same.
 
         Returns:
             Its embedding, float32 (dim,); fails with EmbedFailedError, the model has no finite
@@ -42,7 +45,7 @@ class Batcher:
         """
         embedding: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
         embedding.add_done_callback(lambda _: self._turns.end(picture))
-        self._turns.to_embed.put(picture, ToEmbed(pixels, embedding))
+        self._turns.to_embed.put(picture, ToEmbed(pixels, embed, embedding))
         if self._calling is None:
             self._calling = asyncio.create_task(self._call_until_empty())
         return embedding
@@ -56,8 +59,9 @@ class Batcher:
 
     async def _call(self, call: Mapping[Picture, ToEmbed]) -> None:
         metrics.BATCH_PICTURES.observe(len(call))
+        embed = next(iter(call.values())).embed  # all have the same
         try:
-            embeddings = await self._embed(np.stack([one.pixels for one in call.values()]))
+            embeddings = await embed(np.stack([one.pixels for one in call.values()]))
             for one, embedding in zip(call.values(), embeddings, strict=True):
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)

@@ -3,20 +3,22 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 
 import numpy as np
-import psutil
 
-from clip_ranker.embed.batcher import Embed
 from clip_ranker.embed.hung import Check, hung_after_s, in_line
+from clip_ranker.embed.process import CANNOT_TELL, Process
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
 
+Call = Callable[[str, Pixels], Awaitable[Embedding]]
+"""Name of a model and uint8 (batch, height, width, 3) to float32 (batch, dim)."""
 AskPid = Callable[[], Awaitable[int]]
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
@@ -25,10 +27,23 @@ REMOTE_SILENT_S = 2.0
 """An embedder on another machine that nobody has called for so long is probed."""
 FAILED_PAUSE_S = 1.0
 """After a picture that the model failed on; BentoML logs a traceback for each."""
-CANNOT_TELL = (OSError, psutil.Error)
-"""Of a process that is away, hung, or cannot be looked at for want of an open file."""
 IN_LINE_S = 60.0
 """On another machine a call may wait that long behind those of other APIs, while that works."""
+
+
+@dataclass
+class _Model:
+    """What is known of one.
+
+    Attributes:
+        black: a picture to probe it with, uint8 (1, height, width, 3).
+        one_picture_s: what one takes by itself.
+        failed_on: so many pictures, since the last probe.
+    """
+
+    black: Pixels
+    one_picture_s: float = 0.0
+    failed_on: int = 0
 
 
 class Embedder:
@@ -40,25 +55,27 @@ class Embedder:
     machine is not ours to kill; as nothing shows whether it lives, it is probed when it is idle.
 
     Args:
-        preprocess: gives the shape of a picture to probe with.
+        models: how each wants its pixels, by name.
         timeout_s: least time after which a call counts as hung.
 
     Attributes:
-        well: whether pictures can be embedded, as far as the last call or probe tells.
+        well: whether pictures can be embedded with every model, as far as the last calls or
+            probes tell.
     """
 
-    def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
+    def __init__(self, models: Mapping[str, Preprocess], *, timeout_s: float) -> None:
         self.well = False
-        self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
+        self._models = {
+            name: _Model(np.zeros((1, pixels.height, pixels.width, 3), np.uint8))
+            for name, pixels in models.items()
+        }
         self._timeout_s = timeout_s
-        self._one_picture_s = 0.0
-        self._failed_on = 0  # pictures
         self._answered_at = 0.0
-        self._process: psutil.Process | None = None
+        self._process = Process()
         self._one_at_a_time = asyncio.Lock()
 
     def connect(
-        self, call: Embed, ask_pid: AskPid | None = None, *, check: Check | None = None
+        self, call: Call, ask_pid: AskPid | None = None, *, check: Check | None = None
     ) -> None:
         """Begins to look for the process; needs a running event loop.
 
@@ -74,8 +91,8 @@ class Embedder:
         with suppress(asyncio.CancelledError):
             await self._watching
 
-    async def __call__(self, pixels: Pixels) -> Embedding:
-        """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim).
+    async def __call__(self, name: str, pixels: Pixels) -> Embedding:
+        """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim), with the model so named.
 
         Raises:
             EmbedderUnavailableError: the process is starting, away or hung, or refuses.
@@ -84,7 +101,7 @@ class Embedder:
         if not self.well:
             raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
         try:
-            embeddings = await self._bounded(pixels)
+            embeddings = await self._bounded(name, pixels)
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
             self.well = False
@@ -95,52 +112,30 @@ class Embedder:
             self.well = False
             raise
         except EmbedFailedError:
-            self._failed_on = len(pixels)
+            self._models[name].failed_on = len(pixels)
             raise
         if not np.isfinite(embeddings).all():
-            self._failed_on = len(pixels)
+            self._models[name].failed_on = len(pixels)
         return embeddings
 
-    async def _bounded(self, pixels: Pixels, *, probing: bool = False) -> Embedding:
-        hung_s = hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
+    async def _bounded(self, name: str, pixels: Pixels, *, probing: bool = False) -> Embedding:
+        hung_s = hung_after_s(self._models[name].one_picture_s * len(pixels), self._timeout_s)
         limit_s = hung_s if self._check is None else max(hung_s, IN_LINE_S)
-        async with self._one_at_a_time, self._killed_after(limit_s):
+        async with self._one_at_a_time, self._process.killed_after(limit_s):
             if not (self.well or probing):  # the call that this one waited for has failed
                 raise ConnectionError
             try:
-                embeddings = await in_line(self._call(pixels), self._check, hung_s)
+                embeddings = await in_line(self._call(name, pixels), self._check, hung_s)
             except ConnectionError:
                 if not self._alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
-                embeddings = await in_line(self._call(pixels), self._check, hung_s)
+                embeddings = await in_line(self._call(name, pixels), self._check, hung_s)
             self._answered_at = time.monotonic()
             return embeddings
 
-    @asynccontextmanager
-    async def _killed_after(self, limit_s: float) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(limit_s):
-                yield
-        except TimeoutError:
-            with suppress(*CANNOT_TELL):  # the watch tries again
-                if self._process is not None and self._process.is_running():
-                    logger.error("embedder: no answer in %.1f s, killing it", limit_s)
-                    self._process.kill()
-            raise
-
     def _alive(self) -> bool:
-        if self._ask_pid is None:
-            return True  # the next call will tell
-        process = self._process
-        try:
-            return bool(
-                process and process.status() != psutil.STATUS_ZOMBIE and process.is_running()
-            )
-        except psutil.NoSuchProcess:
-            return False
-        except CANNOT_TELL:  # the next call will
-            return True
+        return self._ask_pid is None or self._process.alive  # else the next call will tell
 
     async def _watch(self) -> None:
         """Looks for the process, then keeps an eye on it: nobody may call it for hours."""
@@ -150,8 +145,10 @@ class Embedder:
                 if not self.well or not self._alive():
                     self.well = False
                     await self._find()
-                elif self._failed_on or self._silent():
-                    await self._probe()
+                else:
+                    for name, model in self._models.items():
+                        if model.failed_on or self._silent():
+                            await self._probe(name)
             except CANNOT_TELL:  # away or hung
                 self.well = False
             except asyncio.CancelledError:
@@ -173,25 +170,28 @@ class Embedder:
 
     async def _find(self) -> None:
         if self._ask_pid is not None:
-            async with self._killed_after(self._timeout_s):
-                self._process = psutil.Process(await self._ask_pid())
-        await self._probe()  # the first is slow, pages are read in
-        start = time.perf_counter()
-        await self._probe()
-        self._one_picture_s = time.perf_counter() - start
-        self.well = True
-        logger.info("embedder: well, one picture %.3f s", self._one_picture_s)
-        for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
+            async with self._process.killed_after(self._timeout_s):
+                self._process.find(await self._ask_pid())
+        for name, model in self._models.items():
+            await self._probe(name)  # the first is slow, pages are read in
             start = time.perf_counter()
-            with suppress(EmbedderUnavailableError, EmbedFailedError):
-                await self(self._black)
-                took_s = time.perf_counter() - start
-                self._one_picture_s = min(self._one_picture_s, took_s)
+            await self._probe(name)
+            model.one_picture_s = time.perf_counter() - start
+            logger.info("embedder: %s is well, one picture %.3f s", name, model.one_picture_s)
+        self.well = True
+        for name, model in self._models.items():
+            for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
+                start = time.perf_counter()
+                with suppress(EmbedderUnavailableError, EmbedFailedError):
+                    await self(name, model.black)
+                    took_s = time.perf_counter() - start
+                    model.one_picture_s = min(model.one_picture_s, took_s)
 
-    async def _probe(self) -> None:
-        """Embeds black pictures: as many as it failed on, or one."""
-        black = np.repeat(self._black, self._failed_on or 1, axis=0)
-        embeddings = await self._bounded(black, probing=True)
+    async def _probe(self, name: str) -> None:
+        """Embeds black pictures: as many as the model failed on, or one."""
+        model = self._models[name]
+        black = np.repeat(model.black, model.failed_on or 1, axis=0)
+        embeddings = await self._bounded(name, black, probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("vector")
-        self._failed_on = 0
+        model.failed_on = 0

@@ -4,20 +4,14 @@ import argparse
 import logging
 import sys
 import tempfile
-import time
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from clip_ranker.errors import ImportRefusedError
+from clip_ranker.importing.progress import step as _step
+from clip_ranker.importing.progress import warn
 from clip_ranker.models import names
-
-if TYPE_CHECKING:
-    from clip_ranker.importing.parity import Parity
-    from clip_ranker.importing.sources import Source
 
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-32", "laion2b_s34b_b79k"
 STARTER = "efficientnet_lite0"
@@ -48,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
     warnings.filterwarnings("ignore")  # torch's and open_clip's, about their own insides
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):
-        from clip_ranker.importing import sources
+        from clip_ranker.importing import graphs, sources
         from clip_ranker.models import store
     try:
         name = name_of(options)
@@ -60,6 +54,8 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
             pretrained = _pretrained(options)
             with _step(f"loading {model}, {pretrained} weights"):
                 source = sources.from_open_clip(model, pretrained)
+        if source.warning:
+            warn(source.warning)
         digest = source.digest()
         if options.precision == INT8:
             digest = f"{digest}-{INT8}-smooth"  # another where another graph is made of the weights
@@ -69,14 +65,12 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
             return 0
         with tempfile.TemporaryDirectory() as folder:
             graph = Path(folder) / store.GRAPH
-            result = _export(source, graph)
-            measured = {"worst_cosine": result.worst_cosine}
-            print(
-                f"  worst cosine {result.worst_cosine:.7f}, different pixels "
-                f"{result.different_pixels}, on {result.pictures} photographs"
-            )
+            result = graphs.export_leanest(source, graph)
+            recall = graphs.recall_at_1(graph, source)
+            measured = {"worst_cosine": result.worst_cosine, "recall_at_1": recall}
             if options.precision == INT8:
-                graph, measured = _quantise(graph, source)
+                graph, agreement = graphs.quantised(graph, source)
+                measured |= agreement
             with _step("storing"):
                 new = store.StoredModel(
                     name, graph, source.preprocess, result.dim, source.description, digest
@@ -89,45 +83,8 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
     return 0
 
 
-def _export(source: "Source", graph: Path) -> "Parity":
-    """Writes the leanest graph that gives what its source gives.
-
-    Raises:
-        ImportRefusedError: not even the plain one does.
-    """
-    from clip_ranker.importing import export, lean, parity
-
-    for name, tower in lean.towers(source).items():
-        with _step(f"exporting to ONNX, {name} graph"):
-            export.export(tower, export.two_pictures(source.preprocess), graph)
-        try:
-            with _step("comparing with the source on real photographs"):
-                return parity.check(source, graph)
-        except ImportRefusedError as error:
-            refused = error
-            print(f"  {error}")
-    raise refused
-
-
-def _quantise(graph: Path, source: "Source") -> tuple[Path, dict[str, float]]:
-    """Writes the graph in 8 bits into a folder of its own; answers its path and how it agrees.
-
-    Raises:
-        ImportRefusedError: rankings would not be the same.
-    """
-    from clip_ranker.importing import quantise
-
-    quantised = graph.parent / INT8 / graph.name
-    quantised.parent.mkdir()
-    with _step("quantising, and comparing rankings of real photographs"):
-        found = asdict(quantise.quantise(graph, quantised, source.preprocess))
-    agreement = {name: round(value, 5) for name, value in found.items()}
-    print("  against fp32: " + ", ".join(f"{name} {value}" for name, value in agreement.items()))
-    return quantised, agreement
-
-
 def _pretrained(options: argparse.Namespace) -> str:
-    from clip_ranker.importing import sources
+    from clip_ranker.importing import weights
 
     if options.weights == RANDOM:
         return RANDOM
@@ -136,7 +93,7 @@ def _pretrained(options: argparse.Namespace) -> str:
     if options.model and options.model != DEFAULT_MODEL:
         raise ImportRefusedError(
             f"--pretrained: say which weights of {options.model} to take; "
-            f"its tags are {sources.tags(options.model)}"
+            f"its tags are {weights.tags(options.model)}"
         )
     return DEFAULT_PRETRAINED
 
@@ -150,14 +107,6 @@ def name_of(options: argparse.Namespace) -> str:
         name += names.RANDOM
     name = STARTER if options.starter else name
     return name + names.INT8 if options.precision == INT8 else name
-
-
-@contextmanager
-def _step(what: str) -> Iterator[None]:
-    print(f"{what} …", flush=True)
-    start = time.monotonic()
-    yield
-    print(f"  done in {time.monotonic() - start:.1f} s", flush=True)
 
 
 def parser(program: str) -> argparse.ArgumentParser:

@@ -1,9 +1,9 @@
 """Models in the BentoML store. A stored model carries all that is needed to feed it."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
@@ -34,6 +34,7 @@ class StoredModel:
         source: where the weights come from, for people.
         digest: SHA-256 of the weights, hexadecimal.
         calibration: what its scores mean, if that was fitted.
+        measured: what its import found, by name.
     """
 
     name: str
@@ -43,6 +44,12 @@ class StoredModel:
     source: str
     digest: str
     calibration: Calibration | None = None
+    measured: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def precision(self) -> Literal["fp32", "int8"]:
+        """Of its large products; an import in 8 bits says so behind the digest."""
+        return "int8" if self.digest.endswith("-int8") else "fp32"
 
 
 STORED = TypeAdapter(StoredModel)
@@ -60,7 +67,7 @@ def load(name: str) -> StoredModel:
     except NotFound as error:
         raise ModelNotFoundError(
             f"no model '{name}' in the BentoML store; `python import_model.py --help` tells how "
-            "to import one, CLIP_MODEL chooses another"
+            "to import one, CLIP_MODEL and CLIP_MODELS choose others"
         ) from error
     except (BentoMLException, ValueError) as error:
         raise ModelNotFoundError(f"'{name}' is no name of a model: {error}") from error
@@ -98,7 +105,8 @@ def save(new: StoredModel, measured: dict[str, float]) -> str:
 
     ``measured`` is what its import found, for people.
     """
-    about = STORED.dump_python(new, mode="json", exclude={"name", "graph", "calibration"})
+    elsewhere = {"name", "graph", "calibration", "measured"}
+    about = STORED.dump_python(new, mode="json", exclude=elsewhere)
     metadata = {"format": FORMAT, "recipe": RECIPE, "measured": measured, **about}
     with bentoml.models.create(new.name, module="onnxruntime", metadata=metadata) as model:
         for file in (GRAPH, WEIGHTS):

@@ -41,13 +41,11 @@ class SharedCache:
 
     Args:
         url: ``redis://…`` as redis-py takes it.
-        dim: width of an embedding; other lengths are refused.
         ttl_s: time to live of an entry.
         timeout_s: for one round trip.
     """
 
-    def __init__(self, url: str, *, dim: int, ttl_s: float, timeout_s: float) -> None:
-        self._dim = dim
+    def __init__(self, url: str, *, ttl_s: float, timeout_s: float) -> None:
         self._ttl_s = ttl_s
         self._timeout_s = timeout_s
         self._left_alone_until = {"reading": 0.0, "writing": 0.0}
@@ -58,13 +56,14 @@ class SharedCache:
 
         self._redis = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
 
-    async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """What is there and valid of these keys."""
+    async def get(self, keys: Sequence[str], *, dim: int) -> dict[str, Entry]:
+        """What is there and valid of these keys; ``dim`` is the width of their embeddings."""
         found: dict[str, Entry | None] = {}
         if keys and self._may_ask("reading"):
             async with self._asking("reading"):
                 values = await self._redis.mget([PREFIX + key for key in keys])
-                found = dict(zip(keys, map(self._decode, values), strict=True))
+                entries = (self._decode(value, dim) for value in values)
+                found = dict(zip(keys, entries, strict=True))
         return {key: entry for key, entry in found.items() if entry is not None}
 
     async def put(self, entries: Mapping[str, Entry]) -> None:
@@ -84,9 +83,9 @@ class SharedCache:
         """Closes the connections."""
         await self._redis.aclose()
 
-    def _decode(self, value: bytes | str | None) -> Entry | None:
-        """Anybody may have written it: nothing but a fresh unit vector of our width is taken."""
-        if not isinstance(value, bytes) or len(value) != HEADER.size + self._dim * FLOAT.itemsize:
+    def _decode(self, value: bytes | str | None, dim: int) -> Entry | None:
+        """Anybody may have written it: nothing but a fresh unit vector of this width is taken."""
+        if not isinstance(value, bytes) or len(value) != HEADER.size + dim * FLOAT.itemsize:
             return None
         magic, made_s, fingerprint = HEADER.unpack_from(value)
         embedding = np.frombuffer(value, FLOAT, offset=HEADER.size).astype(np.float32)

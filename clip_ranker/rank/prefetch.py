@@ -19,22 +19,20 @@ class Prefetcher:
     """Pictures that nobody waits for yet, each once.
 
     Args:
-        pictures: where the embeddings go.
         most_waiting: pictures in line or under way; more are refused.
     """
 
-    def __init__(self, pictures: Pictures, *, most_waiting: int) -> None:
-        self._pictures = pictures
+    def __init__(self, *, most_waiting: int) -> None:
         self._most_waiting = most_waiting
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def accept(self, request: PrefetchRequest) -> PrefetchResponse:
-        """Begins with what is not known yet; returns at once."""
+    async def accept(self, request: PrefetchRequest, pictures: Pictures) -> PrefetchResponse:
+        """Begins with what is not known yet; returns at once. The embeddings go to ``pictures``."""
         counts: Counter[str] = Counter()
         sources = []
         for candidate in request.candidates:
             try:
-                found = self._pictures.find(candidate.picture_url(), request.image_resize)
+                found = pictures.find(candidate.picture_url(), request.image_resize)
             except CandidateError:
                 counts["refused"] += 1
                 continue
@@ -42,9 +40,9 @@ class Prefetcher:
                 sources.append(found)
             else:
                 counts["known"] += 1
-        await self._pictures.recall(sources)
+        await pictures.recall(sources)
         job = Job(BACKGROUND_MOST, background=True)
-        counts.update(self._begin(source, job) for source in sources)
+        counts.update(self._begin(source, job, pictures) for source in sources)
         for outcome, count in counts.items():
             metrics.PREFETCH.labels(outcome).inc(count)
         return PrefetchResponse(**{name: counts[name] for name in PrefetchResponse.model_fields})
@@ -55,19 +53,19 @@ class Prefetcher:
         logger.info("prefetch: %d pictures dropped", len(tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, source: Source, job: Job) -> str:
-        known = self._pictures.known(source) is not None
-        if known or source.key in self._tasks or self._pictures.under_way(source):
+    def _begin(self, source: Source, job: Job, pictures: Pictures) -> str:
+        known = pictures.known(source) is not None
+        if known or source.key in self._tasks or pictures.under_way(source):
             return "known"
         if len(self._tasks) >= self._most_waiting:
             return "refused"
-        self._tasks[source.key] = asyncio.create_task(self._embed(source, job))
+        self._tasks[source.key] = asyncio.create_task(self._embed(source, job, pictures))
         metrics.PREFETCH_WAITING.set(len(self._tasks))
         return "accepted"
 
-    async def _embed(self, source: Source, job: Job) -> None:
+    async def _embed(self, source: Source, job: Job, pictures: Pictures) -> None:
         try:
-            await self._pictures.embed(source, job)
+            await pictures.embed(source, job)
         except CandidateError:
             pass  # whoever asks for it will be told
         except EmbedderUnavailableError:

@@ -10,6 +10,8 @@ from clip_ranker.rank.lenient import NUMBER, Photo, Request, Score, Url, Whole
 from clip_ranker.rank.listing import Candidates
 from clip_ranker.settings import get_settings
 
+MODEL = "Name of the model to rank with, one that `/models` lists; its `default` when left out."
+
 
 class RankRequest(Request):
     """A photo and the listings to put in order of their likeness to it."""
@@ -50,6 +52,7 @@ class RankRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="Longest side in pixels before the model's own resize."
     )
+    model: str | None = Field(None, description=MODEL)
     group_duplicates: bool = Field(
         default=False,
         description="Answer listings that show the same picture as one result, the best of them, "
@@ -75,6 +78,7 @@ class PrefetchRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="The one that /rank will be asked with."
     )
+    model: str | None = Field(None, description="The one that /rank will be asked with.")
 
 
 class PrefetchResponse(BaseModel):

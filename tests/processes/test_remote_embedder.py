@@ -92,14 +92,18 @@ def test_the_api_ranks_alike_and_is_as_well_as_the_embedder(
     stored: Callable[[str], str], serve: Callable[..., Service]
 ) -> None:
     ask = {"query": PHOTOS["cat"], "candidates": CANDIDATES}
-    whole = serve(**SMALL).ranked(**ask)
-    model = {"CLIP_MODEL": stored("tiny")}
+    several = {"CLIP_MODELS": stored("efficientnet_lite0")}
+    whole = serve(**several, **SMALL)
+    model = {"CLIP_MODEL": stored("tiny"), **several}
     apart = Apart(model)
     with apart:
-        api = serve(CLIP_EMBEDDER_URL=apart.url, **SMALL)
+        api = serve(CLIP_EMBEDDER_URL=apart.url, **several, **SMALL)
         assert not [one for one in api.processes() if "ClipEmbedder" in " ".join(one.cmdline())]
-        for mine, own in zip(api.ranked(**ask)["results"], whole["results"], strict=True):
-            assert mine == pytest.approx(own)
+        for name in model.values():
+            answers = [one.ranked(**ask, model=name) for one in (api, whole)]
+            assert [one["meta"]["model"] for one in answers] == [name, name]
+            for mine, own in zip(*(one["results"] for one in answers), strict=True):
+                assert mine == pytest.approx(own)
     # Nobody asks for a picture meanwhile, and still it is noticed.
     wait_until(lambda: _health(api) == httpx.codes.SERVICE_UNAVAILABLE, api.log)
     refused = api.rank(**ask)

@@ -82,7 +82,7 @@ VECTOR = entry(1).embedded.embedding
 
 
 def shared(server: Redis, **more: float) -> SharedCache:
-    return SharedCache(server.url, dim=DIM, **{"ttl_s": 60, "timeout_s": 60, **more})
+    return SharedCache(server.url, **{"ttl_s": 60, "timeout_s": 60, **more})
 
 
 def run(server: Redis, scenario: "Callable[[SharedCache], object]", **more: float) -> None:
@@ -102,13 +102,13 @@ def calls(server: Redis) -> int:
 def test_fifty_keys_come_back_as_they_went_in_one_read(server: Redis) -> None:
     async def scenario(cache: SharedCache) -> None:
         entries = {str(number): entry(number) for number in range(50)}
-        await cache.get(["connected"])
+        await cache.get(["connected"], dim=DIM)
         before = reads(server)
         await cache.put(entries)
         # Of the socket, 16 KB at most each: one a key would be fifty.
         assert reads(server) - before < len(entries) / 2
         before = calls(server)
-        found = await cache.get([*entries, "missing"])
+        found = await cache.get([*entries, "missing"], dim=DIM)
         assert calls(server) - before == 1
         assert set(found) == set(entries)
         for key, one in found.items():
@@ -149,7 +149,7 @@ def test_what_is_not_a_fresh_unit_vector_is_not_taken(server: Redis, stored: byt
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"good": entry(1)})
-        assert set(await cache.get(["bad", "good"])) == {"good"}
+        assert set(await cache.get(["bad", "good"], dim=DIM)) == {"good"}
 
     run(server, scenario, ttl_s=3000)
 
@@ -160,7 +160,7 @@ def test_entries_of_another_version_are_left_alone(server: Redis) -> None:
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"a": entry(1)})
-        assert set(await cache.get(["a"])) == {"a"}
+        assert set(await cache.get(["a"], dim=DIM)) == {"a"}
 
     run(server, scenario)
     assert server.client.get("clip-ranker:a") == b"of an older one"
@@ -172,7 +172,7 @@ def test_a_key_of_another_type_is_passed_over(server: Redis) -> None:
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"good": entry(1)})
-        assert set(await cache.get(["list", "good"])) == {"good"}
+        assert set(await cache.get(["list", "good"], dim=DIM)) == {"good"}
 
     run(server, scenario)
 
@@ -184,7 +184,7 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
     monkeypatch.setattr("clip_ranker.pictures.shared_cache.LEFT_ALONE_S", 0)
 
     async def scenario(cache: SharedCache) -> None:
-        while not await cache.get(["a"]):
+        while not await cache.get(["a"], dim=DIM):
             await cache.put({"a": entry(1)})
         caplog.clear()
         if trouble == "killed":
@@ -195,7 +195,9 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
             server.client.config_set("maxmemory", "100kb")  # less than it uses when empty
         for _ in range(3):
             await cache.put({"b": entry(2)})
-            assert set(await cache.get(["a", "b"])) == ({"a"} if trouble == "full" else set())
+            assert set(await cache.get(["a", "b"], dim=DIM)) == (
+                {"a"} if trouble == "full" else set()
+            )
         told = [line for line in caplog.messages if "going on without" in line]
         assert len(told) == (1 if trouble == "full" else 2)  # of writing, and of reading
         if trouble == "killed":
@@ -204,7 +206,7 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
             server.process.send_signal(signal.SIGCONT)
         else:
             server.client.config_set("maxmemory", "0")
-        while not await cache.get(["c"]):
+        while not await cache.get(["c"], dim=DIM):
             await cache.put({"c": entry(3)})
         assert sum("it again" in line for line in caplog.messages) == len(told)
 
@@ -220,10 +222,10 @@ def test_after_trouble_it_is_left_alone_for_a_while(
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"a": entry(1)})
         server.kill()
-        assert not await cache.get(["a"])
+        assert not await cache.get(["a"], dim=DIM)
         server.start()
         before = calls(server)
-        assert not await cache.get(["a"])
+        assert not await cache.get(["a"], dim=DIM)
         assert calls(server) == before
 
     run(server, scenario)
