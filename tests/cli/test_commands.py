@@ -96,7 +96,7 @@ def test_models_lists_those_of_a_service(
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["tiny", "default", "fp32", "64x64", "px"] in [words[:5] for words in shown]
     assert ["efficientnet_lite0", "fp32", "320x320", "px"] in [words[:4] for words in shown]
-    assert main(["rank", "example:cat", str(listings), "--url", patient.url, "--model", "no"]) == 1
+    assert main(["prefetch", str(listings), "--url", patient.url, "--model", "no"]) == 1
     assert "choose one of tiny, efficientnet_lite0" in capsys.readouterr().err.replace("\n", " ")
 
 
