@@ -3,9 +3,11 @@
 #   docker compose up -d --build
 #
 # It ends in what `make image` builds through `bentoml containerize`; `make test-deploy` compares
-# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`:
+# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`, the first three also
+# from the environment or .env:
 #
-#   MODEL           name of the model in the image
+#   MODEL           name of the model in the image; docs/models.md has the rule of names
+#   MODELS          names of more, from which a request may choose
 #   IMPORT_ARGS     arguments of import_model.py for a model that deploy/import.sh does not know
 #   TORCH_BACKEND   which torch imports the model; empty takes it from the package index
 #   PIP_INDEX_URL   package index; empty takes the default one
@@ -26,6 +28,7 @@ RUN uv venv --python python3 /app/.venv \
 
 FROM packages AS bento
 ARG MODEL=openclip_vit_b32
+ARG MODELS=
 ARG IMPORT_ARGS=
 ARG TORCH_BACKEND=cpu
 WORKDIR /build
@@ -48,10 +51,12 @@ COPY clip_ranker/examples clip_ranker/examples
 COPY clip_ranker/evaluate/__init__.py clip_ranker/evaluate/retake.py clip_ranker/evaluate/
 COPY clip_ranker/importing clip_ranker/importing
 COPY clip_ranker/models clip_ranker/models
-RUN deploy/import.sh "$MODEL" $IMPORT_ARGS
+RUN deploy/import.sh "$MODEL" $IMPORT_ARGS \
+    && for model in $MODELS; do deploy/import.sh "$model" || exit; done
 COPY . .
 # BentoML makes folders that only their owner can read.
-RUN CLIP_MODEL="$MODEL" bentoml build --version image && chmod -R a+rX /bentoml
+RUN CLIP_MODEL="$MODEL" CLIP_MODELS="$MODELS" bentoml build --version image \
+    && chmod -R a+rX /bentoml
 
 FROM $BASE
 RUN useradd --system --uid 1034 --no-create-home bentoml
@@ -67,7 +72,8 @@ COPY --from=packages /app/.venv /app/.venv
 COPY --from=bento /bentoml/models /home/bentoml/bento/models
 COPY --from=bento /bentoml/bentos/clip-api/image /home/bentoml/bento
 ARG MODEL=openclip_vit_b32
-ENV CLIP_MODEL=$MODEL
+ARG MODELS=
+ENV CLIP_MODEL=$MODEL CLIP_MODELS=$MODELS
 WORKDIR /home/bentoml/bento/src
 USER bentoml
 EXPOSE 8000

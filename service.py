@@ -2,25 +2,22 @@
 
 import json
 import os
-from collections.abc import Sequence
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import bentoml
 import numpy as np
-from bentoml.exceptions import BentoMLException, InvalidArgument
+from bentoml.exceptions import InvalidArgument
 
 from clip_ranker import entrypoint, web
 from clip_ranker.embed.embedder import Embedder
 from clip_ranker.embed.hung import LOADING_S, Watched
 from clip_ranker.embed.packed import pack, unpack
-from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
+from clip_ranker.embed.remote import Remote
+from clip_ranker.embed.text_calls import TextCalls
 from clip_ranker.models import store
-from clip_ranker.models.encoder import Embedding, Encoder
-from clip_ranker.models.preprocess import Pixels
+from clip_ranker.models.encoder import Encoder
 from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
@@ -34,8 +31,10 @@ from clip_ranker.web.api import Api
 entrypoint.take_over()
 
 settings = get_settings()
-model = store.load(settings.model)
-embedder = Embedder(model.preprocess, timeout_s=settings.embed_timeout_s)
+models = {name: store.load(name) for name in settings.served}
+embedder = Embedder(
+    {name: model.preprocess for name, model in models.items()}, timeout_s=settings.embed_timeout_s
+)
 # Not in ClipRanker.start: an error here ends the service, there its process starts again for ever.
 verdicts = Verdicts(Path(settings.feedback_dir)) if settings.feedback_dir else None
 
@@ -55,6 +54,19 @@ QUIET = {
 }
 
 
+def embedding_with(name: str) -> Any:
+    """An API a model: what BentoML puts together into a batch is of one."""
+
+    def embed(self: Any, pixels: np.ndarray) -> np.ndarray:
+        """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
+        return self._models[name](pixels)
+
+    embed.__name__ = f"embed_{name}"
+    return bentoml.api(
+        embed, batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS
+    )
+
+
 @bentoml.service(
     traffic={"timeout": NEVER_MS / 1000},
     **QUIET,
@@ -62,48 +74,56 @@ QUIET = {
     runner_connection={"max_requests": 10**9, "max_age": 1e9},
 )
 class ClipEmbedder:
-    """ONNX Runtime in a process of its own.
+    """ONNX Runtime in a process of its own, with all models.
 
     Reached through a unix socket only, or served apart for the APIs of other machines.
     """
 
-    stored = bentoml.models.BentoModel(model.name)  # takes the model into the Bento
+    for _name in models:
+        vars()[f"embed_{_name}"] = embedding_with(_name)
+        vars()[f"stored_{_name}"] = bentoml.models.BentoModel(_name)  # takes it into the Bento
 
     def __init__(self) -> None:
-        encoder = Encoder(model.graph, threads=settings.embed_threads)
-        self._model = Watched(encoder, timeout_s=settings.embed_timeout_s)
-        if model.text:
-            texts = TextEncoder(model.text, threads=settings.embed_threads)
-            limits = {"timeout_s": settings.embed_timeout_s, "first_s": LOADING_S}
-            self._texts = Watched(texts, **limits)
-
-    @bentoml.api(batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS)
-    def embed(self, pixels: np.ndarray) -> np.ndarray:
-        """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
-        return self._model(pixels)
+        self._models = {
+            name: Watched(
+                Encoder(model.graph, threads=settings.embed_threads),
+                timeout_s=settings.embed_timeout_s,
+            )
+            for name, model in models.items()
+        }
+        limits = {"timeout_s": settings.embed_timeout_s, "first_s": LOADING_S}
+        self._texts = {
+            name: Watched(TextEncoder(model.text, threads=settings.embed_threads), **limits)
+            for name, model in models.items()
+            if model.text
+        }
 
     @bentoml.api
     def embed_packed(self, pixels: str, digest: str) -> str:
         """The same for an API elsewhere, which may not have been updated at the same moment."""
-        if digest != model.digest:
-            raise InvalidArgument("this embedder serves another model than the API asks for")
-        return pack(self._model(unpack(pixels)))
+        for name, model in models.items():
+            if model.digest == digest:
+                return pack(self._models[name](unpack(pixels)))
+        raise InvalidArgument("this embedder serves other models than the API asks for")
 
     @bentoml.api
-    def embed_texts(self, texts: list[str]) -> np.ndarray:
+    def texts(self, name: str, texts: list[str]) -> np.ndarray:
         """Texts to float32 (batch, dim), rows of unit length."""
-        return self._texts(texts)
+        return self._texts[name](texts)
 
     @bentoml.api
-    def embed_texts_packed(self, texts: str, key: str) -> str:
-        """The same for an API elsewhere, of a list in JSON; empty if it has another text tower."""
-        able = model.text is not None and key == model.text.key
-        return pack(self._texts(json.loads(texts))) if able else ""
+    def texts_packed(self, texts: str, key: str) -> str:
+        """The same for an API elsewhere, of a list in JSON; empty if no text tower has this key."""
+        for name, watched in self._texts.items():
+            if (tower := models[name].text) and tower.key == key:
+                return pack(watched(json.loads(texts)))
+        return ""
 
     @bentoml.api
     async def check(self) -> bool:
-        """Whether the model works; does not wait in line for it, as what is not async does."""
-        return self._model.well and not (model.text and self._texts.hangs)
+        """Whether all models work; does not wait in line for them, as what is not async does."""
+        well = all(model.well for model in self._models.values())
+        return well and not any(texts.hangs for texts in self._texts.values())
 
     @bentoml.api
     async def pid(self) -> int:
@@ -116,7 +136,10 @@ class ClipEmbedder:
     **QUIET,
     workers=1,
     http={"port": 8000},
-    envs=[{"name": "CLIP_MODEL", "value": model.name}],  # an image serves what it was built with
+    envs=[  # an image serves what it was built with
+        {"name": "CLIP_MODEL", "value": settings.model},
+        *([{"name": "CLIP_MODELS", "value": ",".join(settings.models)}] if settings.models else []),
+    ],
     # Any distribution BentoML knows would bring a compiler and git, 0.6 GB.
     image=bentoml.images.Image(
         base_image=os.environ.get("BASE") or "python:3.11-slim", distro="none"
@@ -130,15 +153,18 @@ class ClipRanker:
     @bentoml.on_startup
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
-        texts = self._embed_texts
+        remote = Remote(self.remote.to_async.call, models, elsewhere=bool(settings.embedder_url))
         if settings.embedder_url:
-            embedder.connect(self._embed, check=partial(self._ask, "check"), call_texts=texts)
+            embedder.connect(remote.pictures, check=partial(remote.ask, "check"))
         else:
-            embedder.connect(self._embed, partial(self._ask, "pid"), call_texts=texts)
+            embedder.connect(remote.pictures, partial(remote.ask, "pid"))
         feedback = Feedback(verdicts) if verdicts else None
-        able = embedder.texts if model.text else None
-        pictures = Pictures(model, settings, embedder, embed_texts=able)
-        self._api = Api(pictures, settings, model.name, feedback)
+        pictures: dict[str, Pictures] = {}
+        for name, model in models.items():
+            texts = TextCalls(embedder, partial(remote.texts, name)) if model.text else None
+            more: Any = {"beside": pictures.get(settings.model), "embed_texts": texts}
+            pictures[name] = Pictures(model, settings, partial(embedder, name), **more)
+        self._api = Api(pictures, settings, feedback)
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
@@ -170,32 +196,5 @@ class ClipRanker:
         """Takes what somebody says of a listing."""
         return await self._api.feedback(request)
 
-    async def _embed(self, pixels: Pixels) -> Embedding:
-        if settings.embedder_url:
-            return unpack(await self._ask("embed_packed", pack(pixels), model.digest))
-        return await self._ask("embed", pixels)
 
-    async def _embed_texts(self, texts: Sequence[str]) -> Embedding:
-        if settings.embedder_url:
-            key = model.text.key if model.text else ""
-            packed = await self._ask("embed_texts_packed", json.dumps(texts), key)
-            if not packed:
-                raise EmbedFailedError("batch")  # and pictures go on
-            return unpack(packed)
-        return await self._ask("embed_texts", texts)
-
-    async def _ask(self, name: str, *arguments: Any) -> Any:
-        try:
-            return await self.remote.to_async.call(name, *arguments)
-        except aiohttp.ClientError as error:
-            raise ConnectionError(str(error)) from error
-        except BentoMLException as error:
-            if settings.embedder_url and error.error_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-                # Another model, or something before it that is full or down: no picture's fault.
-                raise EmbedderUnavailableError(
-                    f"the embedder refuses ({error.error_code:d}), try again in a few seconds"
-                ) from error
-            raise EmbedFailedError("batch") from error
-
-
-web.install(ClipRanker, settings, well=lambda: embedder.well)
+web.install(ClipRanker, settings, list(models.values()), well=lambda: embedder.well)

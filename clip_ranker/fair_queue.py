@@ -135,18 +135,21 @@ class FairQueue(Generic[Work]):
         if not line:
             del self._lines[request]
 
-    def take(self, *, background: bool = False) -> tuple[Picture, Work] | None:
+    def take(
+        self, *, background: bool = False, suits: Callable[[Work], bool] = lambda _: True
+    ) -> tuple[Picture, Work] | None:
         """Takes what is next; it holds the resource until ``release``.
 
         Args:
             background: of what nobody waits for, instead of what somebody does.
+            suits: whether this work may be taken; the next that may is.
         """
         requests = [one for one in self._lines if one.background is background]
         hosts: Counter[str | None] = Counter(
             picture.host for picture in self.held if background or picture.live
         )
         for request in sorted(requests, key=self._rank):
-            picture = self._first(request, hosts)
+            picture = self._first(request, hosts, suits)
             if picture is not None:
                 self.held[picture] = request
                 self.held_by[request] += 1
@@ -168,14 +171,20 @@ class FairQueue(Generic[Work]):
     def _rank(self, request: Request) -> tuple[bool, int]:
         return None not in self._lines[request], self.held_by[request]
 
-    def _first(self, request: Request, held: Counter[str | None]) -> Picture | None:
-        line, most = self._lines[request], self._most_of_a_host
-        if None in line:
-            return next(iter(line[None]))
+    def _first(
+        self, request: Request, held: Counter[str | None], suits: Callable[[Work], bool]
+    ) -> Picture | None:
+        most, oldest = self._most_of_a_host, {}
+        for host, pictures in self._lines[request].items():
+            suiting = (picture for picture in pictures if suits(self._waiting[picture]))
+            if picture := next(suiting, None):
+                oldest[host] = picture
+        if None in oldest:
+            return oldest[None]
         if not self._may(request):
             return None
-        hosts = [host for host in line if most is None or held[host] < most]
-        return next(iter(line[min(hosts, key=held.__getitem__)])) if hosts else None
+        hosts = [host for host in oldest if most is None or held[host] < most]
+        return oldest[min(hosts, key=held.__getitem__)] if hosts else None
 
     def _remove(self, picture: Picture) -> Work:
         for request in picture.wanted_by:

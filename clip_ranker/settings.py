@@ -50,6 +50,8 @@ class Settings(BaseSettings):
 
     model: str = Field("openclip_vit_b32", min_length=1)
     """name of the model in the BentoML store"""
+    models: Words = ()
+    """more models in the store, from which a request may choose by `model`; empty = none"""
     max_batch_size: int = Field(16, ge=1, le=256)
     """pictures in one embedder call, up to a fourth more where that makes fewer calls"""
     embed_threads: int = Field(0, ge=0, le=256)
@@ -114,6 +116,11 @@ class Settings(BaseSettings):
     """candidates in one request"""
     demo: bool = True
     """serve the page to try the service, at /demo"""
+
+    @property
+    def served(self) -> tuple[str, ...]:
+        """Names of all models, the default first."""
+        return tuple(dict.fromkeys((self.model, *self.models)))
 
 
 @cache

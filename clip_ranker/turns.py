@@ -5,7 +5,7 @@ Who is next is the fair queue's to say; the quotas are here.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,16 +26,18 @@ def most_in_a_call(max_batch_size: int) -> int:
     return max_batch_size + max_batch_size // 4
 
 
-EmbedAll = Callable[[Sequence[Any]], Awaitable[Sequence[NDArray[np.float32]]]]
-"""Contents of a call to an embedding of each."""
+Content = NDArray[np.uint8] | tuple[str, ...]
 
 
 class ToEmbed(NamedTuple):
-    """A decoded picture or a few texts, where the embedding is awaited, and what makes it."""
+    """What goes to a model, the call that takes such, and where its embedding is awaited.
 
-    content: Any
+    A decoded picture, uint8 (height, width, 3), or a few texts, which count as one picture.
+    """
+
+    content: Content
+    embed: Callable[[Any], Awaitable[Iterable[NDArray[np.float32]]]]
     embedding: asyncio.Future[NDArray[np.float32]]
-    embed: EmbedAll
 
 
 class Turns:
@@ -81,8 +83,8 @@ class Turns:
         """What goes into the next call of the model; ``end`` each when it is back.
 
         What is ready or on its way is divided evenly into as few calls as can be, for a picture
-        costs more in a small one. Of what nobody waits for only when there is nothing else, and
-        few.
+        costs more in a small one. All of it is of the model whose turn it is. Of what nobody waits
+        for only when there is nothing else, and few.
         """
         coming = {*self.downloads.held, *self.downloads.waiting()}
         coming |= {*self.decoding.held, *self.decoding.waiting()}
@@ -106,8 +108,12 @@ class Turns:
             places.hand_out()
 
     def _take(self, most: int, *, background: bool) -> dict[Picture, ToEmbed]:
-        call: dict[Picture, ToEmbed] = {}
-        while len(call) < most and (taken := self.to_embed.take(background=background)):
+        if not (first := self.to_embed.take(background=background)):
+            return {}
+        call, embed = dict([first]), first[1].embed
+        while len(call) < most and (
+            taken := self.to_embed.take(background=background, suits=lambda one: one.embed == embed)
+        ):
             picture, call[picture] = taken
         for picture in call:  # only now: the quotas of this call rest on it
             self.to_embed.held[picture].embedded += 1

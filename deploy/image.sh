@@ -3,6 +3,7 @@
 # folder as its only argument.
 #
 #   MODEL          name of the model in the image (openclip_vit_b32)
+#   MODELS         names of more, from which a request may choose (none)
 #   IMPORT_ARGS    how to import it if the store lacks it and deploy/import.sh does not know
 #   BASE           base image (python:3.11-slim); with a digest always the very same
 #   TAG            of the image (clip-api:latest)
@@ -16,7 +17,10 @@ tag=${TAG:-clip-api:latest}
 
 # shellcheck disable=SC2086 # several arguments on purpose
 PYTHON="$bin/python" deploy/import.sh "$model" ${IMPORT_ARGS:-}
-bento=$(CLIP_MODEL="$model" "$bin/bentoml" build --output tag)
+for more in ${MODELS:-}; do
+    PYTHON="$bin/python" deploy/import.sh "$more"
+done
+bento=$(CLIP_MODEL="$model" CLIP_MODELS="${MODELS:-}" "$bin/bentoml" build --output tag)
 # shellcheck disable=SC2086
 "$bin/bentoml" containerize "${bento#__tag__:}" --image-tag "$tag" \
     ${PLATFORM:+--opt platform="$PLATFORM"} ${BUILD_OPTIONS:-}

@@ -91,9 +91,12 @@ def serve(stored: Callable[[str], str], images: ImageServer) -> Iterator[Callabl
 
 
 @pytest.fixture
-def patient(serve: Callable[..., Service]) -> Service:
-    """One that waits long for downloads: the test, not the clock, says when they are there."""
-    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60")
+def patient(serve: Callable[..., Service], stored: Callable[[str], str]) -> Service:
+    """One that waits long for downloads: the test, not the clock, says when they are there.
+
+    With a second model, which a request may choose.
+    """
+    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60", CLIP_MODELS=stored("efficientnet_lite0"))
 
 
 @pytest.fixture

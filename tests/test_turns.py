@@ -1,10 +1,12 @@
 """Quotas: how far decoding goes ahead, and what a call of the model holds."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.turns import BACKGROUND_MOST, ToEmbed, Turns
@@ -12,6 +14,14 @@ from clip_ranker.turns import BACKGROUND_MOST, ToEmbed, Turns
 BATCH, MOST = 16, 20
 """Pictures in a call, and in one of a few more where that makes fewer calls."""
 PIXELS = np.zeros((2, 2, 3), np.uint8)
+
+
+async def embed(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The only model, where a test has no other."""
+    return np.ones((len(pixels), 1), np.float32)
+
+
+Embed = Callable[[NDArray[np.uint8]], Awaitable[NDArray[np.float32]]]
 
 
 class Line:
@@ -38,7 +48,7 @@ class Line:
         """All that is being decoded, and what begins behind it."""
         while held := list(self.turns.decoding.held):
             for picture in held:
-                ready = ToEmbed(PIXELS, self._loop.create_future())
+                ready = ToEmbed(PIXELS, embed, self._loop.create_future())
                 self.turns.to_embed.put(picture, ready)
                 self.turns.decoding.release(picture)
                 self.turns.hand_out()
@@ -187,8 +197,37 @@ def test_an_early_request_s_quota_stands_still_within_a_call() -> None:
     for _ in range(10):
         picture = Picture()
         picture.want(early)
-        line.turns.to_embed.put(picture, ToEmbed(PIXELS, line._loop.create_future()))
+        line.turns.to_embed.put(picture, ToEmbed(PIXELS, embed, line._loop.create_future()))
     assert sizes(line.calls()) == [1, 2, 4, 3]
+    line.close()
+
+
+def test_a_call_is_of_one_model_and_the_next_of_that_whose_turn_it_is() -> None:
+    line, models = Line(), {}
+
+    async def other(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return await embed(pixels)
+
+    def wait(model: Embed, request: Request, count: int, *, photo: bool = False) -> None:
+        for _ in range(count):
+            picture = Picture()
+            picture.want(request, photo=photo)
+            models[picture] = model
+            line.turns.to_embed.put(picture, ToEmbed(PIXELS, model, line._loop.create_future()))
+
+    for model in (embed, other):
+        wait(model, Request(50), 30)
+    calls = [line.call()]
+    wait(other, Request(50), 1, photo=True)
+    calls += line.calls()
+    assert sizes(calls) == [20, 16, 10, 15]
+    assert [{models[picture] for picture in call} for call in calls] == [
+        {embed},
+        {other},
+        {embed},
+        {other},
+    ]
+    assert any(picture.photo_of for picture in calls[1])
     line.close()
 
 

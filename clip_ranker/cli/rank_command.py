@@ -77,7 +77,7 @@ def add_to(commands: Any) -> None:
     add("listings", metavar="LISTINGS", type=Path)
     add("--url", help="ask the service there; without it the model runs in here")
     add("--same-item", action="store_true", help="the photos, up to 4 files, show one item")
-    add("--model", help="name in the BentoML store, without --url (default: CLIP_MODEL)")
+    add("--model", help="name of one that `models` lists (default: CLIP_MODEL, or the service's)")
     add("--json", action="store_true", help="print the answer as JSON")
     add("--csv", metavar="FILE", help="write a table for a spreadsheet; - prints it")
     add("--html", type=Path, metavar="FILE", help="write a self-contained page too")
@@ -108,8 +108,6 @@ def add_to(commands: Any) -> None:
 
 def run(options: argparse.Namespace, people: Console) -> int:
     """Ranks for each photo; returns the exit code."""
-    if options.url and options.model and not options.listings.is_dir():
-        raise UsageError("--model goes without --url: a service has chosen its model")
     photos, listings = photos_of(options.photos), read_listings(options.listings)
     queries = [photos] if options.same_item else [[photo] for photo in photos]
     if len(photos) > MOST_TOGETHER and options.same_item:
@@ -187,6 +185,7 @@ def _request(
         deadline_ms=options.deadline_ms,
         max_concurrency=options.max_concurrency,
         image_resize=options.image_resize,
+        model=options.model,
     )
 
 

@@ -14,8 +14,8 @@ from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
-READERS = {**EXAMPLES, FILE: read_picture}  # of URLs that are no downloads, by scheme
 Batch = TypeVar("Batch")
+READERS = {**EXAMPLES, FILE: read_picture}  # of URLs that are no downloads, by scheme
 NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
 
 
@@ -59,23 +59,17 @@ class Here:
 
     async def _begin(self) -> Pictures:
         settings = get_settings()
-        encoder = Encoder(self._stored.graph, threads=settings.embed_threads)
-        text = self._stored.text
-        reader = TextEncoder(text, threads=settings.embed_threads) if text else None
-        return Pictures(
-            self._stored,
-            settings,
-            _in_thread(encoder),
-            READERS,
-            _in_thread(reader) if reader else None,
-        )
+        threads, tower = settings.embed_threads, self._stored.text
+        embed = _in_a_thread(Encoder(self._stored.graph, threads=threads))
+        texts = _in_a_thread(TextEncoder(tower, threads=threads)) if tower else None
+        return Pictures(self._stored, settings, embed, READERS, embed_texts=texts)
 
     async def _rank(self, request: RankRequest, advance: Callable[[], None]) -> RankResponse:
         async with Ranking(request, self._pictures, timeout_s=NEVER_S) as ranking:
             async for _ in ranking.events():
                 advance()
-        return ranking.answer(self._stored.name)
+        return ranking.answer()
 
 
-def _in_thread(encode: Callable[[Batch], Embedding]) -> Callable[[Batch], Awaitable[Embedding]]:
+def _in_a_thread(encode: Callable[[Batch], Embedding]) -> Callable[[Batch], Awaitable[Embedding]]:
     return lambda batch: asyncio.to_thread(encode, batch)

@@ -13,11 +13,12 @@ from pydantic import ValidationError
 
 from clip_ranker.cli.inputs import CliError, PhotoError, UsageError
 from clip_ranker.rank.listing import Candidate
+from clip_ranker.rank.models import ModelsResponse
 from clip_ranker.rank.schema import Failure, PrefetchResponse, RankRequest, RankResponse, Result
 
 TIMEOUT_S = httpx.Timeout(90, connect=10)  # between two events, the first included
 KEY = re.compile(r"[\x21-\x7e]+")
-RANK, PREFETCH, HEALTH = "/rank/stream", "/prefetch", "/healthz"
+RANK, PREFETCH, MODELS, HEALTH = "/rank/stream", "/prefetch", "/models", "/healthz"
 MOST_AT_ONCE = 200
 """Listings in one prefetch; a service takes as many unless its operator chose otherwise."""
 MOST_WAIT_S = 5
@@ -66,14 +67,24 @@ def _ask(request: RankRequest, advance: Callable[[], None], url: str) -> RankRes
     return answer
 
 
-def prefetch(listings: list[Candidate], image_resize: int, *, url: str) -> PrefetchResponse:
+def prefetch(
+    listings: list[Candidate], image_resize: int, model: str | None, *, url: str
+) -> PrefetchResponse:
     """What the service at a URL says to a prefetch; raises as ``ask``."""
     candidates = [listing.model_dump(mode="json", exclude_none=True) for listing in listings]
-    body = {"candidates": candidates, "image_resize": image_resize}
+    body = {"candidates": candidates, "image_resize": image_resize, "model": model}
     with _talking(url):
         said = httpx.post(_at(url, PREFETCH), json=body, headers=_key(), timeout=TIMEOUT_S)
         _check(said)
         return PrefetchResponse.model_validate(_json_of(said))
+
+
+def models(*, url: str) -> ModelsResponse:
+    """What the service at a URL says of its models; raises as ``ask``."""
+    with _talking(url):
+        said = httpx.get(_at(url, MODELS), timeout=TIMEOUT_S)
+        _check(said)
+        return ModelsResponse.model_validate(_json_of(said))
 
 
 def health(*, url: str) -> str:
@@ -154,7 +165,7 @@ def _last(lines: Iterator[str], advance: Callable[[], None]) -> RankResponse:
 def _refusal(response: httpx.Response) -> str:
     if response.has_redirect_location:
         target = str(response.url.join(response.headers["location"]))
-        for path in (RANK, PREFETCH, HEALTH):
+        for path in (RANK, PREFETCH, MODELS, HEALTH):
             target = target.removesuffix(path)
         return f"it redirects to {target}: give that as --url"
     response.read()

@@ -41,6 +41,7 @@ def add_to(commands: Any) -> None:
         metavar="PX",
         help="the one that rank will be asked with (default: 768)",
     )
+    prefetch.add_argument("--model", help="likewise (default: the service's)")
     health = commands.add_parser(
         "health",
         help="ask whether a service can embed",
@@ -63,7 +64,7 @@ def run_prefetch(options: argparse.Namespace, people: Console) -> int:
         parts, "prefetching", console=people, transient=True, disable=not people.is_terminal
     ):
         part = listings[start : start + service.MOST_AT_ONCE]
-        said = service.prefetch(part, options.image_resize, url=options.url)
+        said = service.prefetch(part, options.image_resize, options.model, url=options.url)
         total = PrefetchResponse(
             **{name: getattr(total, name) + count for name, count in said.model_dump().items()}
         )

@@ -55,13 +55,11 @@ class Decoder:
     that bounds the memory of all processes together.
 
     Args:
-        preprocess: of the model.
         processes: pictures that are decoded at once.
         max_pixels: width times height of a picture.
     """
 
-    def __init__(self, preprocess: Preprocess, *, processes: int, max_pixels: int) -> None:
-        self._preprocess = preprocess
+    def __init__(self, *, processes: int, max_pixels: int) -> None:
         self._max_pixels = max_pixels
         self._closed = False
         self._workers = [_Worker() for _ in range(processes)]
@@ -72,12 +70,13 @@ class Decoder:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large")
 
     async def __call__(
-        self, data: bytes, image_resize_px: int, *, large: bool = False
+        self, data: bytes, preprocess: Preprocess, image_resize_px: int, *, large: bool = False
     ) -> Decoded | None:
         """What a model takes of the picture; nothing if it turns out to be large.
 
         Args:
             data: of the file.
+            preprocess: of the model.
             image_resize_px: longest side before the model's own resize.
             large: it may be.
 
@@ -86,7 +85,7 @@ class Decoder:
             TooLargeError: it has more than ``max_pixels``, or takes more memory than so many do.
             EmbedFailedError: the system has no process for it at the moment.
         """
-        request = Request(data, self._preprocess, image_resize_px, self._max_pixels, large=large)
+        request = Request(data, preprocess, image_resize_px, self._max_pixels, large=large)
         answer = await _run(self._large if large else self._threads, self._ask, request)
         if answer.startswith(worker.LARGE):
             return None
@@ -94,7 +93,7 @@ class Decoder:
             if answer.startswith(start):
                 code, params = json.loads(answer[1:])
                 raise kind(code, **params)
-        shape = (self._preprocess.height, self._preprocess.width, 3)
+        shape = (preprocess.height, preprocess.width, 3)
         at = 1 + FINGERPRINT_BYTES
         return Decoded(np.frombuffer(answer, np.uint8, offset=at).reshape(shape), answer[1:at])
 

@@ -42,7 +42,7 @@ FAILURES: dict[bytes, type[CandidateError]] = {
 
 
 class Request(NamedTuple):
-    """One picture to decode, with what ``Decoder`` was given; ``large`` if it may be large."""
+    """One picture to decode, as ``Decoder`` is asked; ``large`` if it may be large."""
 
     data: bytes
     preprocess: Preprocess

@@ -1,9 +1,7 @@
 """Gathers decoded pictures and texts of all requests into calls of the embedder."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from itertools import accumulate, chain
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,12 +10,12 @@ from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.turns import EmbedAll, ToEmbed, Turns
+from clip_ranker.turns import Content, ToEmbed, Turns
 
 Embed = Callable[[Pixels], Awaitable[Embedding]]
 """uint8 (batch, height, width, 3) to float32 (batch, dim)."""
-EmbedTexts = Callable[[Sequence[str]], Awaitable[Embedding]]
-"""Texts to float32 (batch, dim)."""
+EmbedUnits = Callable[[Sequence[tuple[str, ...]]], Awaitable[Sequence[Embedding]]]
+"""Texts by the few to float32 (texts, dim) for each of these few."""
 
 
 class Batcher:
@@ -27,35 +25,31 @@ class Batcher:
     queue.
 
     Args:
-        embed: the embedder's call for pictures.
-        embed_texts: that for texts, of a model that has a text tower.
         turns: say what the next call holds.
     """
 
-    def __init__(self, embed: Embed, turns: Turns, embed_texts: EmbedTexts | None = None) -> None:
-        self._embed = embed
-        self._embed_texts = embed_texts
+    def __init__(self, turns: Turns) -> None:
         self._turns = turns
         self._calling: asyncio.Task[None] | None = None
 
-    def put(self, picture: Picture, pixels: Pixels) -> asyncio.Future[Embedding]:
-        """Puts a decoded picture, uint8 (height, width, 3), in line for the model.
+    def put(
+        self, picture: Picture, content: Content, embed: Embed | EmbedUnits
+    ) -> asyncio.Future[Embedding]:
+        """Puts a decoded picture, or a few texts that count as one, in line for a model.
+
+        Args:
+            picture: whose it is.
+            content: pixels of it, uint8 (height, width, 3), or the texts.
+            embed: the embedder's call for such; what shares one has the same.
 
         Returns:
-            Its embedding, float32 (dim,); fails with EmbedFailedError, the model has no finite
-            vector for it, or with EmbedderUnavailableError, nothing can be embedded at the moment.
-            Cancelling it takes the picture out of the line.
+            Its embedding, float32 (dim,), or theirs, (texts, dim); fails with EmbedFailedError, the
+            model has no finite vector, or with EmbedderUnavailableError, nothing can be embedded at
+            the moment. Cancelling it takes the picture out of the line.
         """
-        return self._put(picture, pixels, self._pictures)
-
-    def put_texts(self, unit: Picture, texts: Sequence[str]) -> asyncio.Future[Embedding]:
-        """Puts texts in line that count as one picture; likewise, float32 (texts, dim)."""
-        return self._put(unit, texts, self._texts)
-
-    def _put(self, picture: Picture, content: Any, embed: EmbedAll) -> asyncio.Future[Embedding]:
         embedding: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
         embedding.add_done_callback(lambda _: self._turns.end(picture))
-        self._turns.to_embed.put(picture, ToEmbed(content, embedding, embed))
+        self._turns.to_embed.put(picture, ToEmbed(content, embed, embedding))
         if self._calling is None:
             self._calling = asyncio.create_task(self._call_until_empty())
         return embedding
@@ -63,24 +57,18 @@ class Batcher:
     async def _call_until_empty(self) -> None:
         try:
             while call := self._turns.next_call():
-                for part in _by_what_embeds(call):
-                    await self._call(part)
+                await self._call(call)
         finally:
             self._calling = None
 
-    async def _pictures(self, pictures: Sequence[Pixels]) -> list[Embedding]:
-        metrics.BATCH_PICTURES.observe(len(pictures))
-        return [*await self._embed(np.stack(pictures))]
-
-    async def _texts(self, units: Sequence[Sequence[str]]) -> Sequence[Embedding]:
-        assert self._embed_texts
-        embeddings = await self._embed_texts(list(chain.from_iterable(units)))
-        return np.split(embeddings, list(accumulate(map(len, units)))[:-1])
-
     async def _call(self, call: Mapping[Picture, ToEmbed]) -> None:
-        embed = next(iter(call.values())).embed
+        embed = next(iter(call.values())).embed  # all have the same, and are of the same kind
+        contents = [one.content for one in call.values()]
+        pictures = [one for one in contents if isinstance(one, np.ndarray)]
+        if pictures:
+            metrics.BATCH_PICTURES.observe(len(pictures))
         try:
-            embeddings = await embed([one.content for one in call.values()])
+            embeddings = await embed(np.stack(pictures) if pictures else contents)
             for one, embedding in zip(call.values(), embeddings, strict=True):
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)
@@ -101,13 +89,6 @@ class Batcher:
         finally:
             for picture in call:  # their futures tell of it only after the next call is made up
                 self._turns.end(picture)
-
-
-def _by_what_embeds(call: Mapping[Picture, ToEmbed]) -> Iterable[dict[Picture, ToEmbed]]:
-    parts: dict[EmbedAll, dict[Picture, ToEmbed]] = {}
-    for picture, one in call.items():
-        parts.setdefault(one.embed, {})[picture] = one
-    return parts.values()
 
 
 def _settle(one: ToEmbed, outcome: Embedding | Exception) -> None:

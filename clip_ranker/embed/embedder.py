@@ -3,22 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from functools import partial
 
 import numpy as np
 
-from clip_ranker.embed.batcher import Embed, EmbedTexts
-from clip_ranker.embed.hung import LOADING_S, Check, hung_after_s, in_line
-from clip_ranker.embed.process import CANNOT_TELL, AskPid, Process
+from clip_ranker.embed.hung import Check, hung_after_s, in_line
+from clip_ranker.embed.probed import Probed
+from clip_ranker.embed.process import CANNOT_TELL, Process
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
 
+EmbedWith = Callable[[str, Pixels], Awaitable[Embedding]]
+"""Name of a model and uint8 (batch, height, width, 3) to float32 (batch, dim)."""
 Call = Callable[[], Awaitable[Embedding]]
+AskPid = Callable[[], Awaitable[int]]
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
 PROBE_PAUSE_S = 0.25
@@ -26,8 +28,6 @@ REMOTE_SILENT_S = 2.0
 """An embedder on another machine that nobody has called for so long is probed."""
 FAILED_PAUSE_S = 1.0
 """After a picture that the model failed on; BentoML logs a traceback for each."""
-LONG_TEXT = "a " * 512
-"""No text takes a model longer."""
 IN_LINE_S = 60.0
 """On another machine a call may wait that long behind those of other APIs, while that works."""
 
@@ -41,38 +41,33 @@ class Embedder:
     machine is not ours to kill; as nothing shows whether it lives, it is probed when it is idle.
 
     Args:
-        preprocess: gives the shape of a picture to probe with.
+        models: how each wants its pixels, by name.
         timeout_s: least time after which a call counts as hung.
 
     Attributes:
-        well: whether pictures can be embedded, as far as the last call or probe tells.
+        well: whether pictures can be embedded with every model, as far as the last calls or
+            probes tell.
+        starts: processes found so far, each a new one.
     """
 
-    def __init__(self, preprocess: Preprocess, *, timeout_s: float) -> None:
+    def __init__(self, models: Mapping[str, Preprocess], *, timeout_s: float) -> None:
         self.well = False
-        self._black = np.zeros((1, preprocess.height, preprocess.width, 3), np.uint8)
+        self.starts = 0
+        self._models = {name: Probed.of(pixels) for name, pixels in models.items()}
         self._timeout_s = timeout_s
-        self._one_picture_s = self._one_text_s = 0.0
-        self._failed_on = 0  # pictures
         self._answered_at = 0.0
+        self._process = Process()
         self._one_at_a_time = asyncio.Lock()
 
     def connect(
-        self,
-        call: Embed,
-        ask_pid: AskPid | None = None,
-        *,
-        check: Check | None = None,
-        call_texts: EmbedTexts | None = None,
+        self, call: EmbedWith, ask_pid: AskPid | None = None, *, check: Check | None = None
     ) -> None:
         """Begins to look for the process; needs a running event loop.
 
         All calls go to the other process, and raise ``ConnectionError`` when it is away. One on
-        another machine has ``check`` instead of ``ask_pid``: whether it works. ``call_texts`` is
-        for a model with a text tower.
+        another machine has ``check`` instead of ``ask_pid``: whether it works.
         """
-        self._call, self._call_texts = call, call_texts
-        self._process, self._check = Process(ask_pid), check
+        self._call, self._ask_pid, self._check = call, ask_pid, check
         self._watching = asyncio.create_task(self._watch())
 
     async def close(self) -> None:
@@ -81,37 +76,24 @@ class Embedder:
         with suppress(asyncio.CancelledError):
             await self._watching
 
-    async def __call__(self, pixels: Pixels) -> Embedding:
-        """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim).
+    async def __call__(self, name: str, pixels: Pixels) -> Embedding:
+        """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim), with the model so named.
 
         Raises:
             EmbedderUnavailableError: the process is starting, away or hung, or refuses.
             EmbedFailedError: the model failed on this batch.
         """
         try:
-            embeddings = await self._asked(partial(self._call, pixels), self._expected_s(pixels))
+            embeddings = await self.asked(*self._with(name, pixels))
         except EmbedFailedError:
-            self._failed_on = len(pixels)
+            self._models[name].failed_on = len(pixels)
             raise
         if not np.isfinite(embeddings).all():
-            self._failed_on = len(pixels)
+            self._models[name].failed_on = len(pixels)
         return embeddings
 
-    async def texts(self, texts: Sequence[str]) -> Embedding:
-        """Embeds texts to float32 (batch, dim); raises as for pictures.
-
-        Only who wants one brings the text tower into memory: there is no probe before.
-        """
-        assert self._call_texts
-        if not self._one_text_s:
-            one = partial(self._call_texts, [LONG_TEXT])
-            await self._asked(one, LOADING_S)
-            start = time.perf_counter()
-            await self._asked(one, 0)
-            self._one_text_s = time.perf_counter() - start
-        return await self._asked(partial(self._call_texts, texts), self._one_text_s * len(texts))
-
-    async def _asked(self, call: Call, expected_s: float) -> Embedding:
+    async def asked(self, call: Call, expected_s: float) -> Embedding:
+        """Any call of the process, of which so long is expected; raises likewise."""
         if not self.well:
             raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
         try:
@@ -126,6 +108,10 @@ class Embedder:
             self.well = False
             raise
 
+    def _with(self, name: str, pixels: Pixels) -> tuple[Call, float]:
+        expected_s = self._models[name].one_picture_s * len(pixels)
+        return lambda: self._call(name, pixels), expected_s
+
     async def _bounded(self, call: Call, expected_s: float, *, probing: bool = False) -> Embedding:
         hung_s = hung_after_s(expected_s, self._timeout_s)
         limit_s = hung_s if self._check is None else max(hung_s, IN_LINE_S)
@@ -135,23 +121,28 @@ class Embedder:
             try:
                 embeddings = await in_line(call(), self._check, hung_s)
             except ConnectionError:
-                if not self._process.alive():
+                if not self._alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
                 embeddings = await in_line(call(), self._check, hung_s)
             self._answered_at = time.monotonic()
             return embeddings
 
+    def _alive(self) -> bool:
+        return self._ask_pid is None or self._process.alive  # else the next call will tell
+
     async def _watch(self) -> None:
         """Looks for the process, then keeps an eye on it: nobody may call it for hours."""
         while True:
             pause_s = PROBE_PAUSE_S
             try:
-                if not self.well or not self._process.alive():
+                if not self.well or not self._alive():
                     self.well = False
                     await self._find()
-                elif self._failed_on or self._silent():
-                    await self._probe()
+                else:
+                    for name, model in self._models.items():
+                        if model.failed_on or self._silent():
+                            await self._probe(name)
             except CANNOT_TELL:  # away or hung
                 self.well = False
             except asyncio.CancelledError:
@@ -168,33 +159,33 @@ class Embedder:
                 pause_s = self._timeout_s
             await asyncio.sleep(pause_s)
 
-    def _expected_s(self, pixels: Pixels) -> float:
-        return self._one_picture_s * len(pixels)
-
     def _silent(self) -> bool:
         return self._check is not None and time.monotonic() - self._answered_at > REMOTE_SILENT_S
 
     async def _find(self) -> None:
-        await self._process.find(self._timeout_s)
-        self._one_text_s = 0.0
-        await self._probe()  # the first is slow, pages are read in
-        start = time.perf_counter()
-        await self._probe()
-        self._one_picture_s = time.perf_counter() - start
-        self.well = True
-        logger.info("embedder: well, one picture %.3f s", self._one_picture_s)
-        for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
+        if self._ask_pid is not None:
+            async with self._process.killed_after(self._timeout_s):
+                self._process.find(await self._ask_pid())
+        for name, model in self._models.items():
+            await self._probe(name)  # the first is slow, pages are read in
             start = time.perf_counter()
-            with suppress(EmbedderUnavailableError, EmbedFailedError):
-                await self(self._black)
-                took_s = time.perf_counter() - start
-                self._one_picture_s = min(self._one_picture_s, took_s)
+            await self._probe(name)
+            model.one_picture_s = time.perf_counter() - start
+            logger.info("embedder: %s is well, one picture %.3f s", name, model.one_picture_s)
+        self.well, self.starts = True, self.starts + 1
+        for name, model in self._models.items():
+            for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
+                start = time.perf_counter()
+                with suppress(EmbedderUnavailableError, EmbedFailedError):
+                    await self(name, model.black)
+                    took_s = time.perf_counter() - start
+                    model.one_picture_s = min(model.one_picture_s, took_s)
 
-    async def _probe(self) -> None:
-        """Embeds black pictures: as many as it failed on, or one."""
-        black = np.repeat(self._black, self._failed_on or 1, axis=0)
-        call = partial(self._call, black)
-        embeddings = await self._bounded(call, self._expected_s(black), probing=True)
+    async def _probe(self, name: str) -> None:
+        """Embeds black pictures: as many as the model failed on, or one."""
+        model = self._models[name]
+        black = np.repeat(model.black, model.failed_on or 1, axis=0)
+        embeddings = await self._bounded(*self._with(name, black), probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("vector")
-        self._failed_on = 0
+        model.failed_on = 0

@@ -1,45 +1,34 @@
-"""The embedder's process: whether it is alive, and its end when it hangs."""
+"""The embedder's process on this machine: whether it lives, and its end when it hangs."""
 
+import asyncio
 import logging
-from asyncio import timeout
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import psutil
 
 logger = logging.getLogger(__name__)
 
-AskPid = Callable[[], Awaitable[int]]
 CANNOT_TELL = (OSError, psutil.Error)
 """Of a process that is away, hung, or cannot be looked at for want of an open file."""
 
 
 class Process:
-    """The embedder on this machine; one on another is not ours to look at or to kill.
+    """One process after the other; none until ``find``."""
 
-    Args:
-        ask_pid: asks it for its number; None if it is on another machine.
-    """
+    def __init__(self) -> None:
+        self._found: psutil.Process | None = None
 
-    def __init__(self, ask_pid: AskPid | None) -> None:
-        self._ask_pid = ask_pid
-        self._process: psutil.Process | None = None
+    def find(self, pid: int) -> None:
+        """It is this one now; raises what is in ``CANNOT_TELL``."""
+        self._found = psutil.Process(pid)
 
-    async def find(self, limit_s: float) -> None:
-        """Asks who it is; raises one of ``CANNOT_TELL`` if it does not say so in time."""
-        if self._ask_pid is not None:
-            async with self.killed_after(limit_s):
-                self._process = psutil.Process(await self._ask_pid())
-
+    @property
     def alive(self) -> bool:
-        """Whether it is, as far as can be told."""
-        if self._ask_pid is None:
-            return True  # the next call will tell
-        process = self._process
+        """Whether there is one, as far as can be told."""
+        found = self._found
         try:
-            return bool(
-                process and process.status() != psutil.STATUS_ZOMBIE and process.is_running()
-            )
+            return bool(found and found.status() != psutil.STATUS_ZOMBIE and found.is_running())
         except psutil.NoSuchProcess:
             return False
         except CANNOT_TELL:  # the next call will
@@ -47,13 +36,17 @@ class Process:
 
     @asynccontextmanager
     async def killed_after(self, limit_s: float) -> AsyncIterator[None]:
-        """What takes longer raises TimeoutError, and the process is killed."""
+        """Cuts the block off after so long, and kills the process that did not answer.
+
+        Raises:
+            TimeoutError: it was cut off.
+        """
         try:
-            async with timeout(limit_s):
+            async with asyncio.timeout(limit_s):
                 yield
         except TimeoutError:
             with suppress(*CANNOT_TELL):  # the watch tries again
-                if self._process is not None and self._process.is_running():
+                if self._found is not None and self._found.is_running():
                     logger.error("embedder: no answer in %.1f s, killing it", limit_s)
-                    self._process.kill()
+                    self._found.kill()
             raise

@@ -1,9 +1,9 @@
 """Models in the BentoML store. A stored model carries all that is needed to feed it."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import bentoml
 from bentoml.exceptions import BentoMLException, NotFound
@@ -37,6 +37,7 @@ class StoredModel:
         digest: SHA-256 of the weights, hexadecimal.
         calibration: what its scores mean, if that was fitted.
         text: its text tower, if that was imported too.
+        measured: what its import found, by name.
     """
 
     name: str
@@ -47,6 +48,12 @@ class StoredModel:
     digest: str
     calibration: Calibration | None = None
     text: TextTower | None = None
+    measured: dict[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def precision(self) -> Literal["fp32", "int8"]:
+        """Of its large products; an import in 8 bits says so behind the digest."""
+        return "int8" if self.digest.endswith("-int8") else "fp32"
 
 
 STORED = TypeAdapter(StoredModel)
@@ -64,7 +71,7 @@ def load(name: str) -> StoredModel:
     except NotFound as error:
         raise ModelNotFoundError(
             f"no model '{name}' in the BentoML store; `python import_model.py --help` tells how "
-            "to import one, CLIP_MODEL chooses another"
+            "to import one, CLIP_MODEL and CLIP_MODELS choose others"
         ) from error
     except (BentoMLException, ValueError) as error:
         raise ModelNotFoundError(f"'{name}' is no name of a model: {error}") from error
@@ -110,10 +117,9 @@ def save(new: StoredModel, measured: dict[str, float]) -> str:
 
     ``measured`` is what its import found, for people.
     """
-    paths = {"graph", "tokenizer"}
-    about = STORED.dump_python(
-        new, mode="json", exclude={"name": True, "graph": True, "calibration": True, "text": paths}
-    )
+    paths, elsewhere = {"graph", "tokenizer"}, ("name", "graph", "calibration", "measured")
+    exclude: dict[str, Any] = {**dict.fromkeys(elsewhere, True), "text": paths}
+    about = STORED.dump_python(new, mode="json", exclude=exclude)
     metadata = {"format": FORMAT, "recipe": RECIPE, "measured": measured, **about}
     with bentoml.models.create(new.name, module="onnxruntime", metadata=metadata) as model:
         files = [new.graph, new.graph.with_name(WEIGHTS)]

@@ -26,15 +26,14 @@ class EmbeddingCache:
 
     Args:
         settings: sizes and times.
-        dim: width of an embedding.
     """
 
-    def __init__(self, settings: Settings, *, dim: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._ttl_s = settings.cache_ttl_s
         self._shared = None
         if settings.cache_url and settings.cache_bytes:
             self._shared = SharedCache(
-                settings.cache_url, dim=dim, ttl_s=self._ttl_s, timeout_s=settings.cache_timeout_s
+                settings.cache_url, ttl_s=self._ttl_s, timeout_s=settings.cache_timeout_s
             )
         self._memory: TLRUCache[str, Entry] = TLRUCache(
             maxsize=settings.cache_bytes,
@@ -90,12 +89,17 @@ class EmbeddingCache:
             # Not itself: its traceback would keep all that it went through.
             self._failures[key] = partial(type(failure), failure.code, **failure.params)
 
-    async def recall(self, keys: Iterable[str]) -> None:
-        """Brings what the shared cache has of these keys into memory, in one round trip."""
+    async def recall(self, keys: Iterable[str], *, dim: int) -> None:
+        """Brings what the shared cache has of these keys into memory, in one round trip.
+
+        Args:
+            keys: of pictures.
+            dim: width of their embeddings.
+        """
         if self._shared is None:
             return
         missing = [key for key in dict.fromkeys(keys) if key not in self._memory]
-        for key, entry in (await self._shared.get(missing)).items():
+        for key, entry in (await self._shared.get(missing, dim=dim)).items():
             self._remember(key, entry)
 
     async def close(self) -> None:

@@ -5,26 +5,22 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 
-from clip_ranker import examples, metrics, processors
-from clip_ranker.decode.pool import Decoder
-from clip_ranker.download.fetch import Fetcher
-from clip_ranker.embed.batcher import Batcher, Embed, EmbedTexts
+from clip_ranker import examples, metrics
+from clip_ranker.embed.batcher import Embed
+from clip_ranker.embed.text_calls import EmbedTexts
 from clip_ranker.errors import CandidateError, EmbedFailedError, TooLargeError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
-from clip_ranker.pictures.cache import EmbeddingCache
 from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
+from clip_ranker.pictures.means import Means
 from clip_ranker.pictures.shared_picture import SharedPicture
-from clip_ranker.pictures.single_flight import SingleFlight
 from clip_ranker.pictures.source import Keys, Source
 from clip_ranker.pictures.texts import Texts
 from clip_ranker.settings import Settings
-from clip_ranker.turns import Turns
 
-MOST_DECODERS = 4
-"""Unless the settings say more: each takes memory, and the model takes most of the time."""
-Readers = Mapping[str, Callable[[str], bytes]]
+Read = Callable[[str], bytes]
+Readers = Mapping[str, Read]
 EXAMPLES: Readers = {examples.SCHEME: examples.read}
 
 
@@ -36,10 +32,11 @@ class Pictures:
         settings: limits.
         embed: a call of the embedder.
         readers: what reads a URL that is no download, by its scheme with the colon.
-        embed_texts: a call of the embedder for texts, if the model has a text tower.
+        beside: pictures of another model, which share with these all that is not a model's own.
+        embed_texts: a call of the embedder for texts, of a model with a text tower.
 
     Attributes:
-        texts: embeds texts, of a model that can.
+        texts: embeds them, of such a model.
     """
 
     def __init__(
@@ -48,27 +45,22 @@ class Pictures:
         settings: Settings,
         embed: Embed,
         readers: Readers = EXAMPLES,
+        *,
+        beside: "Pictures | None" = None,
         embed_texts: EmbedTexts | None = None,
     ) -> None:
         self.model = model
-        decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
-        self.turns = Turns(
-            downloads=settings.max_downloads,
-            downloads_per_host=settings.max_downloads_per_host,
-            decoders=decoders,
-            max_batch_size=settings.max_batch_size,
-        )
+        self._means: Means = Means(settings) if beside is None else beside._means
+        self.turns = self._means.turns
         self._max_bytes = settings.max_download_bytes
-        self._fetcher = Fetcher(settings)
-        self._decoder = Decoder(
-            model.preprocess, processes=decoders, max_pixels=settings.max_pixels
-        )
-        self._batcher = Batcher(embed, self.turns, embed_texts)
-        self._single_flight = SingleFlight(self.turns)
+        self._call = embed
+        self._single_flight = self._means.single_flight
         self._readers = readers
         self._keys = Keys(model)
-        self._cache = EmbeddingCache(settings, dim=model.dim)
-        self.texts = Texts(model, self._cache, self._batcher) if embed_texts else None
+        self._cache = self._means.cache
+        self.texts = (
+            Texts(model, self._cache, self._means.batcher, embed_texts) if embed_texts else None
+        )
 
     def find(self, url: str, image_resize_px: int) -> Embedded | Source:
         """What is in memory of a URL, or what it stands for.
@@ -82,7 +74,7 @@ class Pictures:
             CandidateError: it failed a few seconds ago.
         """
         reads = [read for scheme, read in self._readers.items() if url.startswith(scheme)]
-        content = partial(reads[0], url) if reads else self._fetcher.check(url)
+        content = partial(reads[0], url) if reads else self._means.fetcher.check(url)
         source = Source(self._keys.of_url(url, image_resize_px), content, image_resize_px)
         known = self._cache.get(source.key)
         return source if known is None else known
@@ -108,7 +100,8 @@ class Pictures:
 
     async def recall(self, sources: Iterable[Source]) -> None:
         """Brings what the shared cache knows of downloads into memory."""
-        await self._cache.recall(one.key for one in sources if one.remote)
+        keys = (one.key for one in sources if one.remote)
+        await self._cache.recall(keys, dim=self.model.dim)
 
     async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedded:
         """Unit vector and fingerprint of a picture, out of memory if it is known.
@@ -128,11 +121,8 @@ class Pictures:
         return await self._single_flight.embedding(source, job, work, photo=photo)
 
     async def close(self) -> None:
-        """Ends what is under way, processes and connections."""
-        await self._single_flight.close()
-        await self._decoder.close()
-        await self._fetcher.close()
-        await self._cache.close()
+        """Ends what is under way, processes and connections, of all models that share them."""
+        await self._means.close()
 
     async def _embed(self, source: Source, picture: SharedPicture) -> Embedded:
         """The life of a picture, each step when it is its turn."""
@@ -172,10 +162,13 @@ class Pictures:
                 if large:
                     await places.enter_async_context(self.turns.large.hold(picture))
                 await places.enter_async_context(self.turns.decoding.hold(picture))
-                decoded = await self._decoder(data, image_resize_px, large=large)
+                decoded = await self._means.decoder(
+                    data, self.model.preprocess, image_resize_px, large=large
+                )
                 if decoded is not None:
                     picture.enter("embed")
-                    return self._batcher.put(picture, decoded.pixels), decoded.fingerprint
+                    waiting = self._means.batcher.put(picture, decoded.pixels, self._call)
+                    return waiting, decoded.fingerprint
         raise AssertionError("no picture is too large to be large")
 
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:
@@ -195,6 +188,6 @@ class Pictures:
             if picture not in self.turns.big_bodies.held:
                 await held.enter_async_context(self.turns.big_bodies.hold(picture))
 
-        return await self._fetcher.fetch(
+        return await self._means.fetcher.fetch(
             source.content, askers=lambda: [job.asker for job in picture.jobs()], grow=grow
         )

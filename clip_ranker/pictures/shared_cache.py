@@ -42,13 +42,11 @@ class SharedCache:
 
     Args:
         url: ``redis://…`` as redis-py takes it.
-        dim: width of an embedding; other lengths are refused.
         ttl_s: time to live of an entry.
         timeout_s: for one round trip.
     """
 
-    def __init__(self, url: str, *, dim: int, ttl_s: float, timeout_s: float) -> None:
-        self._dim = dim
+    def __init__(self, url: str, *, ttl_s: float, timeout_s: float) -> None:
         self._ttl_s = ttl_s
         self._timeout_s = timeout_s
         self._left_alone_until = {"reading": 0.0, "writing": 0.0}
@@ -59,13 +57,14 @@ class SharedCache:
 
         self._redis = redis.asyncio.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
 
-    async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """What is there and valid of these keys."""
+    async def get(self, keys: Sequence[str], *, dim: int) -> dict[str, Entry]:
+        """What is there and valid of these keys; ``dim`` is the width of their embeddings."""
         found: dict[str, Entry | None] = {}
         if keys and self._may_ask("reading"):
             async with self._asking("reading"):
                 values = await self._redis.mget([PREFIX + key for key in keys])
-                found = dict(zip(keys, map(self._decode, keys, values), strict=True))
+                entries = (self._decode(*pair, dim) for pair in zip(keys, values, strict=True))
+                found = dict(zip(keys, entries, strict=True))
         return {key: entry for key, entry in found.items() if entry is not None}
 
     async def put(self, entries: Mapping[str, Entry]) -> None:
@@ -85,10 +84,10 @@ class SharedCache:
         """Closes the connections."""
         await self._redis.aclose()
 
-    def _decode(self, key: str, value: bytes | str | None) -> Entry | None:
-        """Anybody may have written it: nothing but a fresh unit vector of our width is taken."""
+    def _decode(self, key: str, value: bytes | str | None, dim: int) -> Entry | None:
+        """Anybody may have written it: nothing but a fresh unit vector of this width is taken."""
         vector_at = HEADER.size + (0 if key.startswith(TEXT_KEY) else FINGERPRINT_BYTES)
-        if not isinstance(value, bytes) or len(value) != vector_at + self._dim * FLOAT.itemsize:
+        if not isinstance(value, bytes) or len(value) != vector_at + dim * FLOAT.itemsize:
             return None
         magic, made_s = HEADER.unpack_from(value)
         fingerprint = value[HEADER.size : vector_at]

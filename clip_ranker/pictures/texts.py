@@ -4,8 +4,12 @@ import asyncio
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import accumulate, chain
+
+import numpy as np
 
 from clip_ranker.embed.batcher import Batcher
+from clip_ranker.embed.text_calls import EmbedTexts
 from clip_ranker.errors import EmbedFailedError
 from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
@@ -29,13 +33,18 @@ class Texts:
     Args:
         model: the one that embeds.
         cache: that of the pictures.
-        batcher: likewise; its model has a text tower.
+        batcher: likewise.
+        call: a call of its text tower.
     """
 
-    def __init__(self, model: StoredModel, cache: EmbeddingCache, batcher: Batcher) -> None:
+    def __init__(
+        self, model: StoredModel, cache: EmbeddingCache, batcher: Batcher, call: EmbedTexts
+    ) -> None:
         self._model = repr((model.name, model.text and model.text.key)).encode()
+        self._dim = model.dim
         self._cache = cache
         self._batcher = batcher
+        self._call = call
         self._under_way: dict[str, _Unit] = {}
 
     async def embed(
@@ -54,7 +63,7 @@ class Texts:
         texts = [text[:MOST_CHARACTERS] for text in texts]
         keys = {text: self._key(text) for text in texts}
         if share:
-            await self._cache.recall(keys.values())
+            await self._cache.recall(keys.values(), dim=self._dim)
         known = {key: self._cache.peek(key) for key in keys.values()}
         units = self._join({k: t for t, k in keys.items() if known[k] is None}, job, share=share)
         job.clock.enter("text")
@@ -85,9 +94,14 @@ class Texts:
             unit.want(job)
             unit.share |= share
         for unit in units:
-            unit.embeddings = self._batcher.put_texts(unit, [texts[key] for key in unit.keys])
+            some = tuple(texts[key] for key in unit.keys)
+            unit.embeddings = self._batcher.put(unit, some, self._embed_units)
             unit.embeddings.add_done_callback(partial(self._keep, unit))
         return joined
+
+    async def _embed_units(self, units: Sequence[tuple[str, ...]]) -> Sequence[Embedding]:
+        embeddings = await self._call(list(chain.from_iterable(units)))
+        return np.split(embeddings, list(accumulate(map(len, units)))[:-1])
 
     def _leave(self, unit: "_Unit", job: Job) -> None:
         unit.unwant(job)

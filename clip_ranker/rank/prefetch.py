@@ -22,22 +22,20 @@ class Prefetcher:
     """Pictures and titles that nobody waits for yet, each once.
 
     Args:
-        pictures: where the embeddings go.
         most_waiting: pictures and titles in line or under way; more are refused.
     """
 
-    def __init__(self, pictures: Pictures, *, most_waiting: int) -> None:
-        self._pictures = pictures
+    def __init__(self, *, most_waiting: int) -> None:
         self._most_waiting = most_waiting
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    async def accept(self, request: PrefetchRequest) -> PrefetchResponse:
-        """Begins with what is not known yet; returns at once."""
+    async def accept(self, request: PrefetchRequest, pictures: Pictures) -> PrefetchResponse:
+        """Begins with what is not known yet; returns at once. The embeddings go to ``pictures``."""
         counts: Counter[str] = Counter()
         sources = []
         for candidate in request.candidates:
             try:
-                found = self._pictures.find(candidate.picture_url(), request.image_resize)
+                found = pictures.find(candidate.picture_url(), request.image_resize)
             except CandidateError:
                 counts["refused"] += 1
                 continue
@@ -45,11 +43,11 @@ class Prefetcher:
                 sources.append(found)
             else:
                 counts["known"] += 1
-        await self._pictures.recall(sources)
+        await pictures.recall(sources)
         job = Job(BACKGROUND_MOST, background=True)
-        counts.update(self._begin(source, job) for source in sources)
+        counts.update(self._begin(source, job, pictures) for source in sources)
         if request.title_weight:
-            self._begin_titles(set(titles_of(request.candidates).values()), job)
+            self._begin_titles(set(titles_of(request.candidates).values()), job, pictures)
         for outcome, count in counts.items():
             metrics.PREFETCH.labels(outcome).inc(count)
         return PrefetchResponse(**{name: counts[name] for name in PrefetchResponse.model_fields})
@@ -60,22 +58,23 @@ class Prefetcher:
         logger.info("prefetch: %d pictures and titles dropped", len(tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _begin(self, source: Source, job: Job) -> str:
-        known = self._pictures.known(source) is not None
-        if known or source.key in self._tasks or self._pictures.under_way(source):
+    def _begin(self, source: Source, job: Job, pictures: Pictures) -> str:
+        known = pictures.known(source) is not None
+        if known or source.key in self._tasks or pictures.under_way(source):
             return "known"
         if len(self._tasks) >= self._most_waiting:
             return "refused"
-        self._add(source.key, partial(self._pictures.embed, source, job))
+        self._add(source.key, partial(pictures.embed, source, job))
         return "accepted"
 
-    def _begin_titles(self, titles: set[str], job: Job) -> None:
+    def _begin_titles(self, titles: set[str], job: Job, pictures: Pictures) -> None:
         """Where the model reads them; the answer does not count them."""
-        if (texts := self._pictures.texts) is None:
+        if (texts := pictures.texts) is None:
             return
         for title in titles:
-            if title not in self._tasks and len(self._tasks) < self._most_waiting:
-                self._add(title, partial(texts.embed, [title], job))
+            key = f"{pictures.model.name} {title}"
+            if key not in self._tasks and len(self._tasks) < self._most_waiting:
+                self._add(key, partial(texts.embed, [title], job))
 
     def _add(self, key: str, embed: Callable[[], Awaitable[object]]) -> None:
         self._tasks[key] = asyncio.create_task(self._embed(key, embed))

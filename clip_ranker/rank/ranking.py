@@ -129,7 +129,7 @@ class Ranking:
         """Band and probability of a score; known of a plain cosine similarity to one photo."""
         return meaning(score, self._calibration)
 
-    def answer(self, model: str) -> RankResponse:
+    def answer(self) -> RankResponse:
         """The response, once ``events`` has ended."""
         clock, groups = self._job.clock, self._groups
         results, failed = in_order(
@@ -141,7 +141,7 @@ class Ranking:
             results=results,
             failed=failed,
             meta=Meta(
-                model=model,
+                model=self._pictures.model.name,
                 image_resize=self.request.image_resize,
                 candidates=len(self.request.candidates),
                 succeeded=len(self.outcomes) - len(failed),

@@ -11,6 +11,8 @@ from clip_ranker.rank.listing import Candidates
 from clip_ranker.rank.words import WITH_WORDS, Words
 from clip_ranker.settings import get_settings
 
+MODEL = "Name of the model to rank with, one that `/models` lists; its `default` when left out."
+
 
 class RankRequest(Request):
     """A photo and the listings to put in order of their likeness to it."""
@@ -51,6 +53,7 @@ class RankRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="Longest side in pixels before the model's own resize."
     )
+    model: str | None = Field(None, description=MODEL)
     group_duplicates: bool = Field(
         default=False,
         description="Answer listings that show the same picture as one result, the best of them, "
@@ -84,6 +87,7 @@ class PrefetchRequest(Request):
     image_resize: Whole = Field(
         768, ge=224, le=2048, description="The one that /rank will be asked with."
     )
+    model: str | None = Field(None, description="The one that /rank will be asked with.")
     title_weight: Share | None = Field(None, description="Above 0 titles are embedded, too.")
 
 
@@ -97,10 +101,7 @@ class PrefetchResponse(BaseModel):
     )
 
 
-MATCH = (
-    "Band of the score; only of a model with a calibration, with one photo, and where titles do "
-    "not count."
-)
+MATCH = "Band of the score; only with a calibration, with one photo, where titles do not count."
 PROBABILITY = "That it shows the same item, 0 to 1; there with `match`."
 
 
@@ -113,9 +114,7 @@ class Result(BaseModel):
         "weighted mean of `image_score` and `text_score`."
     )
     rank: int = Field(ge=1, description="1 is the most similar.")
-    image_score: float | None = Field(
-        None, description="Cosine similarity to the photo; there only where titles count."
-    )
+    image_score: float | None = Field(None, description="Its cosine alone, where titles count.")
     text_score: float | None = Field(
         None,
         description="Likeness by title and words, moved onto the scale of this request's "

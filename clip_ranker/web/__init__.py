@@ -1,11 +1,12 @@
 """What stands between the network and the API: pure ASGI middlewares, one concern a module."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from starlette.middleware.cors import CORSMiddleware
 
 from clip_ranker import __version__
+from clip_ranker.models.store import StoredModel
 from clip_ranker.settings import Settings
 from clip_ranker.web import logs
 from clip_ranker.web.asgi import OriginForm, ResponseHeaders
@@ -21,12 +22,15 @@ from clip_ranker.web.request_log import RequestLog
 VERSION_HEADER = "X-Clip-Ranker-Version"
 
 
-def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> None:
+def install(
+    service: Any, settings: Settings, models: Sequence[StoredModel], *, well: Callable[[], bool]
+) -> None:
     """Puts the middlewares around a BentoML service, the outermost first.
 
     Args:
         service: what ``@bentoml.service`` made; its class has no public type.
         settings: limits, keys and origins.
+        models: that a request may choose from, the default first.
         well: whether the service can embed.
     """
     logs.set_up()
@@ -50,4 +54,4 @@ def install(service: Any, settings: Settings, *, well: Callable[[], bool]) -> No
 
         service.add_asgi_middleware(RateLimit, settings=settings)
     service.add_asgi_middleware(Body, settings=settings)
-    service.mount_asgi_app(pages(demo=settings.demo), path="/")
+    service.mount_asgi_app(pages(models, demo=settings.demo), path="/")

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, NotFoundError, RequestError
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
+from clip_ranker.rank.models import chosen
 from clip_ranker.rank.prefetch import Prefetcher
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
@@ -27,25 +28,23 @@ class Api:
     """Ties the parts together for the life of the process.
 
     Args:
-        pictures: where embeddings come from.
+        pictures: where embeddings come from, by the name of their model; the first is the
+            default.
         settings: limits.
-        model: name to answer in ``meta.model``.
         feedback: what takes verdicts, if any are taken.
     """
 
     def __init__(
         self,
-        pictures: Pictures,
+        pictures: Mapping[str, Pictures],
         settings: Settings,
-        model: str,
         feedback: Feedback | None = None,
     ) -> None:
         self._pictures = pictures
         self._timeout_s = settings.request_timeout_s
-        self._model = model
         self._feedback = feedback
         most = settings.max_prefetch
-        self._prefetcher = Prefetcher(pictures, most_waiting=most if settings.cache_bytes else 0)
+        self._prefetcher = Prefetcher(most_waiting=most if settings.cache_bytes else 0)
 
     async def rank(self, request: RankRequest) -> RankResponse:
         """Answers once everything is ranked or failed; raises as ``Ranking``."""
@@ -64,7 +63,7 @@ class Api:
 
     async def prefetch(self, request: PrefetchRequest) -> PrefetchResponse:
         """Answers at once."""
-        answer = await self._prefetcher.accept(request)
+        answer = await self._prefetcher.accept(request, chosen(request.model, self._pictures))
         tell(**answer.model_dump())
         return answer
 
@@ -86,10 +85,11 @@ class Api:
         if self._feedback is not None:
             await self._feedback.close()
         await self._prefetcher.close()
-        await self._pictures.close()
+        await chosen(None, self._pictures).close()
 
     def _ranking(self, request: RankRequest, *, early: bool) -> Ranking:
-        return Ranking(request, self._pictures, timeout_s=self._timeout_s, early=early)
+        pictures = chosen(request.model, self._pictures)
+        return Ranking(request, pictures, timeout_s=self._timeout_s, early=early)
 
     async def _lines(self, ranking: Ranking) -> AsyncIterator[str]:
         try:
@@ -107,9 +107,9 @@ class Api:
             yield _line({"type": "error", "error": text, "detail": []})
 
     def _answer(self, ranking: Ranking) -> RankResponse:
-        answer = ranking.answer(self._model)
+        answer = ranking.answer()
         if self._feedback is not None:
-            answer.meta.request_id = self._feedback.remember(ranking, self._model)
+            answer.meta.request_id = self._feedback.remember(ranking, answer.meta.model)
         _report(answer)
         return answer
 

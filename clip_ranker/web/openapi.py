@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from typing_extensions import TypedDict
 
 from clip_ranker import __version__, examples
-from clip_ranker.rank import events, feedback, schema
+from clip_ranker.rank import events, feedback, models, schema
 
 TEMPLATE = Path(__file__).with_suffix(".yaml")
 _TOO_SMALL = "Input should be greater than or equal to 224"
@@ -54,6 +54,7 @@ BODIES = (
     schema.PrefetchResponse,
     feedback.FeedbackRequest,
     feedback.FeedbackResponse,
+    models.ModelsResponse,
     ErrorBody,
 )
 EVENTS = (events.ScoredEvent, events.FailedEvent, events.AnswerEvent)  # this holds a RankResponse

@@ -1,6 +1,6 @@
-"""What is only read: ``/demo`` to try the service, ``/docs`` to read its API, ``/metrics``."""
+"""What is only read: pages to try the service and to read its API, its models, its metrics."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -15,6 +15,8 @@ from starlette.staticfiles import StaticFiles
 
 from clip_ranker import examples
 from clip_ranker.errors import MESSAGES_FILE
+from clip_ranker.models.store import StoredModel
+from clip_ranker.rank.models import told
 from clip_ranker.web import openapi
 from clip_ranker.web.asgi import ResponseHeaders
 
@@ -35,10 +37,11 @@ HEADERS = {
 }
 
 
-def pages(*, demo: bool) -> Starlette:
+def pages(models: Sequence[StoredModel], *, demo: bool) -> Starlette:
     """An app to mount at ``/``; what it has no route for is left to the service.
 
     Args:
+        models: that a request may choose from, the default first.
         demo: whether there is a page to try the service.
     """
     home = "demo" if demo else "docs"
@@ -49,10 +52,14 @@ def pages(*, demo: bool) -> Starlette:
     async def document(_: Request) -> Response:
         return JSONResponse(openapi.document(demo=demo))
 
+    async def served(_: Request) -> Response:
+        return JSONResponse(told(models).model_dump())
+
     routes: list[BaseRoute] = [
         Route("/", index),
         Route("/docs", _page("docs.html")),
         Route("/docs.json", document),
+        Route("/models", served),
         Route("/metrics", _metrics),
         Route("/static/js/texts.js", _texts),
         Mount("/static", _FILES),

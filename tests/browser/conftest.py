@@ -13,6 +13,7 @@ from tests.running import Service
 Scheme = Literal["light", "dark"]
 Open = Callable[..., Page]
 PHONE, DESK = 390, 1280
+KEY = "key-of-the-tests-only"
 
 
 @pytest.fixture(scope="session")
@@ -28,6 +29,12 @@ def browser() -> Iterator[Browser]:
 def demo_service(serve: Callable[..., Service]) -> Service:
     """A model that knows a cat from a coffee cup."""
     return serve("efficientnet_lite0")
+
+
+@pytest.fixture
+def closed_service(serve: Callable[..., Service], stored: Callable[[str], str]) -> Service:
+    """One that wants a key, and has a second model."""
+    return serve("efficientnet_lite0", CLIP_API_KEY=KEY, CLIP_MODELS=stored("tiny"))
 
 
 @pytest.fixture

@@ -4,20 +4,18 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Request, expect
 
-from tests.browser.conftest import DESK, PHONE, Open, Scheme, no_complaint_of
+from tests.browser.conftest import DESK, KEY, PHONE, Open, Scheme, no_complaint_of
 from tests.browser.steps import give, overflow_px, rank, tab_to, violations
 from tests.image_server import ImageServer
 from tests.photos import encode, picture
 from tests.running import Service
 
-KEY = "key-of-the-tests-only"
 WORDS = {
     "en-GB": ("Find the listing that looks like your photo", "8 listings ranked", "Download"),
     "ja-JP": ("写真に似た出品を探す", "8 件を並べ替えました", "ダウンロード"),
@@ -91,9 +89,9 @@ def test_the_whole_way_by_keyboard(open_page: Open, demo_service: Service, width
 
 
 def test_photo_key_and_stop_by_keyboard(
-    open_page: Open, serve: Callable[..., Service], images: ImageServer, tmp_path: Path
+    open_page: Open, closed_service: Service, images: ImageServer, tmp_path: Path
 ) -> None:
-    page = open_page(serve("efficientnet_lite0", CLIP_API_KEY=KEY).url)
+    page = open_page(closed_service.url)
     (tmp_path / "photo.jpg").write_bytes(encode(picture("cat")))
     # Listened for from the start: a listener that comes together with the key can be too late.
     page.on("filechooser", lambda chooser: chooser.set_files(tmp_path / "photo.jpg"))
@@ -217,10 +215,9 @@ def test_a_photo_the_browser_cannot_show_is_sent_as_it_is(
 
 
 def test_the_key_is_asked_for_when_the_service_wants_one(
-    open_page: Open, serve: Callable[..., Service], tmp_path: Path
+    open_page: Open, closed_service: Service, tmp_path: Path
 ) -> None:
-    service = serve("efficientnet_lite0", CLIP_API_KEY=KEY)
-    page = open_page(service.url)
+    page = open_page(closed_service.url)
     expect(page.locator("#key")).to_be_hidden()
     with no_complaint_of(open_page, "401"):
         rank(page, "example:cat")

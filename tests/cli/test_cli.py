@@ -305,7 +305,6 @@ def test_the_sheet_downloads_no_more_at_once_than_asked(
         (["{empty}", "{listings}"], 1, "PHOTO: .*holds no picture"),
         (["{photo}", "{listings}", "--csv", "{folder}/no/where.csv"], 1, "cannot be written"),
         (["{photo}", "{table}"], 1, "must name the columns; without auction_id"),
-        (["{photo}", "{listings}", "--url", "u", "--model", "m"], 2, "--model goes without --url"),
         (["{photo}", "{listings}", "--url", "http://localhost:1"], 1, "cannot be reached"),
         (["{photo}", "{listings}", "--url", "nonsense"], 1, "not a URL"),
         (["{photo}", "{listings}", "--model", "nobody"], 1, "no model 'nobody'"),

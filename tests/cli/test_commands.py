@@ -78,6 +78,28 @@ def test_the_deadline_is_sent(busy: tuple[str, list[Any]], listings: Path) -> No
     assert [body["deadline_ms"] for body in asked] == [5000]
 
 
+def test_the_model_is_sent(busy: tuple[str, list[Any]], listings: Path) -> None:
+    url, asked = busy
+    assert main(["rank", "example:cat", str(listings), "--url", url, "--model", "m"]) == 1
+    assert main(["prefetch", str(listings), "--url", url, "--model", "m"]) == 1
+    assert main(["prefetch", str(listings), "--url", url]) == 1
+    assert [body.get("model") for body in asked] == ["m", "m", None]
+
+
+def test_models_lists_those_of_a_service(
+    patient: Service, listings: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["models", "--url", patient.url, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == patient.client.get("/models").json()
+    assert main(["models", "--url", f"{patient.url}/"]) == 0
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["tiny", "default", "fp32", "64x64", "px"] in [words[:5] for words in shown]
+    assert ["efficientnet_lite0", "fp32", "320x320", "px"] in [words[:4] for words in shown]
+    assert main(["prefetch", str(listings), "--url", patient.url, "--model", "no"]) == 1
+    assert "choose one of tiny, efficientnet_lite0" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_models_lists_the_store(stored: Any, capsys: pytest.CaptureFixture[str]) -> None:
     stored("tiny")
     assert main(["models", "--json"]) == 0

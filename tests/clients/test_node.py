@@ -39,10 +39,17 @@ def test_types_hold(folder: str) -> None:
 
 @pytest.mark.parametrize("folder", ["typescript", "expo"])
 def test_against_the_running_service(
-    folder: str, serve: Callable[..., Service], tmp_path_factory: pytest.TempPathFactory
+    folder: str,
+    serve: Callable[..., Service],
+    stored: Callable[[str], str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    feedback = tmp_path_factory.getbasetemp() / "feedback"
-    service = serve("efficientnet_lite0", CLIP_API_KEY=KEY, CLIP_FEEDBACK_DIR=str(feedback))
+    settings = {
+        "CLIP_API_KEY": KEY,
+        "CLIP_FEEDBACK_DIR": str(tmp_path_factory.getbasetemp() / "feedback"),
+        "CLIP_MODELS": stored("tiny"),
+    }
+    service = serve("efficientnet_lite0", **settings)
     npm(folder, "test", CLIP_RANKER_URL=service.url, CLIP_RANKER_KEY=KEY)
 
 

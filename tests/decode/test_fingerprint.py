@@ -19,9 +19,9 @@ CLIP = Preprocess(224, 224, (0.5,) * 3, (0.25,) * 3)
 
 def decoded(*files: bytes) -> list[Decoded]:
     async def scenario() -> list[Decoded | None]:
-        decoder = Decoder(CLIP, processes=1, max_pixels=10**7)
+        decoder = Decoder(processes=1, max_pixels=10**7)
         try:
-            return [await decoder(file, 768) for file in files]
+            return [await decoder(file, CLIP, 768) for file in files]
         finally:
             await decoder.close()
 

@@ -37,7 +37,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="what it looks at is 
 
 @pytest.fixture
 def decoder() -> Iterator[Decoder]:
-    decoder = Decoder(CLIP, processes=1, max_pixels=files.CAP_PX)
+    decoder = Decoder(processes=1, max_pixels=files.CAP_PX)
     yield decoder
     asyncio.run(decoder.close())
 
@@ -49,10 +49,10 @@ def until(holds: Callable[[], object], saw: Callable[[], object] = str) -> None:
         time.sleep(0.01)
 
 
-def decode(decoder: Decoder, data: bytes) -> Pixels:
-    decoded = asyncio.run(decoder(data, 768))
+def decode(decoder: Decoder, data: bytes, preprocess: Preprocess = CLIP) -> Pixels:
+    decoded = asyncio.run(decoder(data, preprocess, 768))
     if decoded is None:  # it is large
-        decoded = asyncio.run(decoder(data, 768, large=True))
+        decoded = asyncio.run(decoder(data, preprocess, 768, large=True))
     assert decoded is not None
     return decoded.pixels
 
@@ -78,11 +78,11 @@ def test_pixels_are_in_the_colours_of_the_profile(decoder: Decoder, kind: str) -
 
 def test_a_picture_that_breaks_its_process_fails_alone(decoder: Decoder) -> None:
     async def scenario() -> list[Decoded | BaseException]:
-        await decoder(PHOTOS["cat"], 768)
+        await decoder(PHOTOS["cat"], CLIP, 768)
         (process,) = workers()
         before = process.cpu_times().user
-        bad = asyncio.create_task(decoder(files.endless_heic(), 768))
-        good = [asyncio.create_task(decoder(data, 768)) for data in PHOTOS.values()]
+        bad = asyncio.create_task(decoder(files.endless_heic(), CLIP, 768))
+        good = [asyncio.create_task(decoder(data, CLIP, 768)) for data in PHOTOS.values()]
         await asyncio.to_thread(until, lambda: process.cpu_times().user > before + 0.05)
         process.send_signal(signal.SIGSEGV)
         return await asyncio.gather(bad, *good, return_exceptions=True)
@@ -97,12 +97,12 @@ def test_a_picture_that_breaks_its_process_fails_alone(decoder: Decoder) -> None
 
 def test_an_error_nobody_foresaw_fails_its_picture_and_ends_no_process() -> None:
     others = workers()
-    decoder = Decoder(replace(CLIP, interpolation="none"), processes=1, max_pixels=files.CAP_PX)
+    decoder = Decoder(processes=1, max_pixels=files.CAP_PX)
     try:
         (process,) = set(workers()) - set(others)
         for _ in range(2):
             with pytest.raises(NotAnImageError, match="broke the decoder"):
-                decode(decoder, PHOTOS["cat"])
+                decode(decoder, PHOTOS["cat"], replace(CLIP, interpolation="none"))
         assert set(workers()) - set(others) == {process}
     finally:
         asyncio.run(decoder.close())
@@ -110,7 +110,7 @@ def test_an_error_nobody_foresaw_fails_its_picture_and_ends_no_process() -> None
 
 def test_a_picture_of_endless_work_is_ended_and_others_go_on(decoder: Decoder) -> None:
     async def scenario() -> list[Decoded | BaseException]:
-        asked = [decoder(data, 768) for data in (files.endless_heic(), PHOTOS["cat"])]
+        asked = [decoder(data, CLIP, 768) for data in (files.endless_heic(), PHOTOS["cat"])]
         return await asyncio.gather(*asked, return_exceptions=True)
 
     endless, cat = asyncio.run(scenario())
@@ -122,12 +122,12 @@ def test_a_picture_of_endless_work_is_ended_and_others_go_on(decoder: Decoder) -
 @linux
 def test_the_limit_of_memory_ends_a_picture_that_takes_more_than_its_size_allows() -> None:
     wide = Preprocess(8000, 8000, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    decoder = Decoder(wide, processes=1, max_pixels=64 * 64 * worker.LARGE_PART)
+    decoder = Decoder(processes=1, max_pixels=64 * 64 * worker.LARGE_PART)
     try:
         with pytest.raises(TooLargeError, match="memory"):
-            decode(decoder, encode(Image.new("RGB", (64, 64))))
+            decode(decoder, encode(Image.new("RGB", (64, 64))), wide)
         with pytest.raises(CandidateError):
-            decode(decoder, files.claims("AVIF", (10_000, 5_001), (64, 64)))
+            decode(decoder, files.claims("AVIF", (10_000, 5_001), (64, 64)), wide)
     finally:
         asyncio.run(decoder.close())
 
@@ -184,10 +184,10 @@ def test_a_process_that_ended_while_idle_costs_no_picture(
 
 def test_who_leaves_takes_no_answer_of_others(decoder: Decoder) -> None:
     async def scenario() -> Pixels:
-        left = asyncio.create_task(decoder(files.endless_heic(), 768))
+        left = asyncio.create_task(decoder(files.endless_heic(), CLIP, 768))
         await asyncio.sleep(0)
         left.cancel()
-        return (await decoder(PHOTOS["cat"], 768)).pixels
+        return (await decoder(PHOTOS["cat"], CLIP, 768)).pixels
 
     here = to_pixels(fit(images.decode(PHOTOS["cat"], max_pixels=10**6), 768), CLIP)
     assert (asyncio.run(scenario()) == here).all()
@@ -195,8 +195,8 @@ def test_who_leaves_takes_no_answer_of_others(decoder: Decoder) -> None:
 
 def test_closing_ends_every_process() -> None:
     async def scenario() -> None:
-        decoder = Decoder(CLIP, processes=2, max_pixels=10**6)
-        busy = [asyncio.create_task(decoder(files.endless_heic(), 768)) for _ in range(3)]
+        decoder = Decoder(processes=2, max_pixels=10**6)
+        busy = [asyncio.create_task(decoder(files.endless_heic(), CLIP, 768)) for _ in range(3)]
         await asyncio.sleep(0)
         assert len(workers()) == 2
         await decoder.close()
@@ -211,8 +211,8 @@ PARENT = """
 import asyncio, sys
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.models.preprocess import Preprocess
-decoder = Decoder(Preprocess(8, 8, (0,) * 3, (1,) * 3), processes=2, max_pixels=10**6)
-asyncio.run(decoder(sys.stdin.buffer.read(), 768))
+decoder = Decoder(processes=2, max_pixels=10**6)
+asyncio.run(decoder(sys.stdin.buffer.read(), Preprocess(8, 8, (0,) * 3, (1,) * 3), 768))
 print("decoded", flush=True)
 asyncio.run(asyncio.sleep(1e6))
 """
@@ -248,7 +248,7 @@ def test_a_process_has_one_socket_and_no_secrets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("CLIP_API_KEY", "9f3b-key")
-    decoder = Decoder(CLIP, processes=2, max_pixels=10**6)
+    decoder = Decoder(processes=2, max_pixels=10**6)
     try:
         for _ in range(4):
             decode(decoder, PHOTOS["cat"])
@@ -287,7 +287,7 @@ def test_a_process_imports_little() -> None:
 
 def test_what_is_no_process_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clip_ranker.decode.pool.COMMAND", (sys.executable, "-c", "exit(3)"))
-    decoder = Decoder(CLIP, processes=1, max_pixels=10**6)
+    decoder = Decoder(processes=1, max_pixels=10**6)
     with pytest.raises(EmbedFailedError, match="no process"):
         decode(decoder, PHOTOS["cat"])
     asyncio.run(decoder.close())
@@ -302,12 +302,12 @@ def test_without_a_thread_a_picture_fails_and_the_next_is_decoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def scenario() -> None:
-        decoder = Decoder(CLIP, processes=1, max_pixels=10**7)
+        decoder = Decoder(processes=1, max_pixels=10**7)
         with monkeypatch.context() as none_left:
             none_left.setattr(threading.Thread, "start", refuse)
             with pytest.raises(EmbedFailedError):
-                await decoder(PHOTOS["cat"], 768)
-        assert (await decoder(PHOTOS["cat"], 768)).pixels.shape == (224, 224, 3)
+                await decoder(PHOTOS["cat"], CLIP, 768)
+        assert (await decoder(PHOTOS["cat"], CLIP, 768)).pixels.shape == (224, 224, 3)
         await decoder.close()
 
     def refuse(_: threading.Thread) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from prometheus_client import REGISTRY
 
-from clip_ranker.embed.batcher import Batcher
+from clip_ranker.embed.batcher import Batcher, Embed
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.models.encoder import Embedding
@@ -43,18 +43,28 @@ class Recorder:
         return vectors
 
 
-def batcher(embed: Recorder, max_batch_size: int) -> Batcher:
-    return Batcher(embed, Turns(downloads=64, decoders=2, max_batch_size=max_batch_size))
+class OfOneModel(Batcher):
+    """Pictures of all requests are for the same."""
+
+    def __init__(self, embed: Embed, turns: Turns) -> None:
+        super().__init__(turns)
+        self.embed = embed
 
 
-def put(batcher: Batcher, request: Request, value: int) -> asyncio.Future[Embedding]:
+def batcher(embed: Embed, max_batch_size: int) -> OfOneModel:
+    return OfOneModel(embed, Turns(downloads=64, decoders=2, max_batch_size=max_batch_size))
+
+
+def put(
+    batcher: OfOneModel, request: Request, value: int, embed: Embed | None = None
+) -> asyncio.Future[Embedding]:
     picture = Picture()
     picture.want(request)
-    return batcher.put(picture, np.full((2, 2, 3), value, np.uint8))
+    return batcher.put(picture, np.full((2, 2, 3), value, np.uint8), embed or batcher.embed)
 
 
 async def embed_all(
-    batcher: Batcher, values: list[int], *, background: bool = False
+    batcher: OfOneModel, values: list[int], *, background: bool = False
 ) -> list[float | BaseException]:
     request = Request(50, background=background)
     waiting = [put(batcher, request, value) for value in values]
@@ -69,6 +79,21 @@ def test_every_picture_gets_its_own_embedding_in_full_batches_one_call_at_a_time
         assert await embed_all(batcher(embed, 16), values) == values
         assert [len(call) for call in embed.calls] == [20] * 5
         assert embed.out_at_once == 1
+
+    asyncio.run(scenario())
+
+
+def test_a_call_is_of_one_model() -> None:
+    async def scenario() -> None:
+        models = [Recorder(), Recorder()]
+        calling = batcher(models[0], 16)
+        requests = [Request(50), Request(50)]
+        waiting = [
+            put(calling, requests[number % 2], number, models[number % 2]) for number in range(100)
+        ]
+        assert [int((await one)[0]) for one in waiting] == list(range(100))
+        for remainder, model in enumerate(models):
+            assert {number % 2 for call in model.calls for number in call} == {remainder}
 
     asyncio.run(scenario())
 

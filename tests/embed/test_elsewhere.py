@@ -10,7 +10,7 @@ from clip_ranker.embed.hung import ANSWERED_WITHIN_S
 from clip_ranker.errors import EmbedderUnavailableError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from tests.embed.test_embedder import ONE, PREPROCESS, until
+from tests.embed.test_embedder import MODELS, ONE, until
 
 
 class Elsewhere:
@@ -22,7 +22,7 @@ class Elsewhere:
         self.says = says
         self.checked = asyncio.Event()
 
-    async def embed(self, pixels: Pixels) -> Embedding:
+    async def embed(self, name: str, pixels: Pixels) -> Embedding:
         await self.go.wait()
         return np.ones((len(pixels), 4), np.float32)
 
@@ -33,7 +33,7 @@ class Elsewhere:
         return bool(self.says)
 
     async def watched(self) -> Embedder:
-        embedder = Embedder(PREPROCESS, timeout_s=0.2)
+        embedder = Embedder(MODELS, timeout_s=0.2)
         embedder.connect(self.embed, check=self.check)
         await until(lambda: embedder.well)
         return embedder
@@ -44,7 +44,7 @@ def test_a_call_behind_those_of_other_apis_is_waited_for() -> None:
         elsewhere = Elsewhere()
         embedder = await elsewhere.watched()
         elsewhere.go.clear()
-        call = asyncio.create_task(embedder(ONE))
+        call = asyncio.create_task(embedder("m", ONE))
         async with asyncio.timeout(60):
             for _ in range(3):
                 await elsewhere.checked.wait()
@@ -69,7 +69,7 @@ def test_one_that_hangs_or_keeps_a_call_for_ever_is_unwell(
         embedder = await elsewhere.watched()
         elsewhere.go.clear()
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         assert not embedder.well
         elsewhere.go.set()
         await until(lambda: embedder.well)

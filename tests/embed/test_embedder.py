@@ -15,7 +15,7 @@ from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 
 ONE = np.zeros((1, 4, 4, 3), np.uint8)
-PREPROCESS = Preprocess(4, 4, (0.5,) * 3, (0.5,) * 3)
+MODELS = {"m": Preprocess(4, 4, (0.5,) * 3, (0.5,) * 3)}
 
 
 class Remote:
@@ -37,7 +37,7 @@ class Remote:
     def start(self) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
 
-    async def embed(self, pixels: Pixels) -> Embedding:
+    async def embed(self, name: str, pixels: Pixels) -> Embedding:
         self.calls += 1
         if self.calls == 2 + DISPATCHER_LESSONS:
             self.taught.set()
@@ -73,7 +73,7 @@ async def until(true: Callable[[], bool]) -> None:
 
 
 async def started(remote: Remote) -> Embedder:
-    embedder = Embedder(PREPROCESS, timeout_s=0.3)
+    embedder = Embedder(MODELS, timeout_s=0.3)
     embedder.connect(remote.embed, remote.pid)
     await until(lambda: embedder.well)
     await remote.taught.wait()
@@ -82,11 +82,11 @@ async def started(remote: Remote) -> Embedder:
 
 def test_calls_are_refused_until_a_picture_came_back(remote: Remote) -> None:
     async def scenario() -> None:
-        embedder = Embedder(PREPROCESS, timeout_s=0.3)
+        embedder = Embedder(MODELS, timeout_s=0.3)
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         embedder = await started(remote)
-        assert (await embedder(ONE)).shape == (1, 4)
+        assert (await embedder("m", ONE)).shape == (1, 4)
         await embedder.close()
 
     asyncio.run(scenario())
@@ -96,7 +96,7 @@ def test_a_connection_that_died_under_a_request_is_tried_once_more(remote: Remot
     async def scenario() -> None:
         embedder = await started(remote)
         remote.fails = [ConnectionError("idle for too long")]
-        assert (await embedder(ONE)).shape == (1, 4)
+        assert (await embedder("m", ONE)).shape == (1, 4)
         assert embedder.well
         await embedder.close()
 
@@ -111,12 +111,12 @@ def test_a_dead_process_is_not_waited_for_and_its_successor_is_found(remote: Rem
         remote.fails = [ConnectionError("gone")]
         before = remote.calls
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         assert remote.calls == before + 1
         assert not embedder.well
         remote.start()
         await until(lambda: embedder.well)
-        assert (await embedder(ONE)).shape == (1, 4)
+        assert (await embedder("m", ONE)).shape == (1, 4)
         await embedder.close()
 
     asyncio.run(scenario())
@@ -127,11 +127,11 @@ def test_a_hung_process_is_killed_and_calls_are_refused_meanwhile(remote: Remote
         embedder = await started(remote)
         remote.hangs = True
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         assert remote.process.wait(5) < 0
         assert not embedder.well
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         remote.process.communicate()
         remote.hangs = False
         remote.start()
@@ -148,13 +148,13 @@ def test_a_model_that_fails_on_all_pictures_makes_it_unwell_until_one_comes_back
         embedder = await started(remote)
         remote.broken = lambda _: True
         with pytest.raises(EmbedFailedError):
-            await embedder(ONE + 1)
+            await embedder("m", ONE + 1)
         await until(lambda: not embedder.well)
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         remote.broken = lambda _: False
         await until(lambda: embedder.well)
-        assert (await embedder(ONE)).shape == (1, 4)
+        assert (await embedder("m", ONE)).shape == (1, 4)
         await embedder.close()
 
     asyncio.run(scenario())
@@ -165,7 +165,7 @@ def test_a_model_that_fails_on_full_batches_only_makes_it_unwell(remote: Remote)
         embedder = await started(remote)
         remote.broken = lambda pixels: len(pixels) > 1
         with pytest.raises(EmbedFailedError):
-            await embedder(np.repeat(ONE + 1, 16, axis=0))
+            await embedder("m", np.repeat(ONE + 1, 16, axis=0))
         await until(lambda: not embedder.well)
         await embedder.close()
 
@@ -176,7 +176,7 @@ def test_a_model_without_finite_vectors_makes_it_unwell(remote: Remote) -> None:
     async def scenario() -> None:
         embedder = await started(remote)
         remote.vector = float("nan")
-        assert np.isnan(await embedder(ONE + 1)).all()
+        assert np.isnan(await embedder("m", ONE + 1)).all()
         await until(lambda: not embedder.well)
         remote.vector = 1
         await until(lambda: embedder.well)
@@ -191,11 +191,11 @@ def test_one_batch_that_fails_alone_leaves_it_well(remote: Remote) -> None:
         remote.probed.clear()
         remote.broken = lambda pixels: bool(pixels.any())
         with pytest.raises(EmbedFailedError):
-            await embedder(ONE + 1)
+            await embedder("m", ONE + 1)
         async with asyncio.timeout(30):
             await remote.probed.wait()
         assert embedder.well
-        assert (await embedder(ONE)).shape == (1, 4)
+        assert (await embedder("m", ONE)).shape == (1, 4)
         assert embedder.well
         await embedder.close()
 
@@ -218,7 +218,7 @@ def test_a_process_that_cannot_be_looked_at_is_looked_at_again(
             patched.setattr(psutil.Process, "status", no_file_left)
             await until(lambda: looked > 1)
             assert embedder.well
-            assert (await embedder(ONE)).shape == (1, 4)
+            assert (await embedder("m", ONE)).shape == (1, 4)
         remote.process.kill()
         remote.process.communicate()
         await until(lambda: not embedder.well)
@@ -248,7 +248,7 @@ def test_a_hung_process_that_could_not_be_killed_is_killed_later(
         embedder = await started(remote)
         remote.hangs = True
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(ONE)
+            await embedder("m", ONE)
         async with asyncio.timeout(30):
             await asyncio.to_thread(remote.process.wait)
         await embedder.close()
@@ -263,21 +263,48 @@ def test_a_large_batch_that_hangs_is_not_waited_for_longer_than_an_answer_may_ta
 
     async def scenario() -> None:
         embedder = await started(remote)
-        embedder._one_picture_s = 0.01
+        embedder._models["m"].one_picture_s = 0.01
         remote.hangs = True
         with pytest.raises(EmbedderUnavailableError):
-            await embedder(np.repeat(ONE, 16, axis=0))
+            await embedder("m", np.repeat(ONE, 16, axis=0))
         await embedder.close()
 
     asyncio.run(scenario())
     assert "no answer in 0.5 s" in caplog.text  # not 0.8
 
 
+def test_it_is_as_well_as_the_worst_of_its_models(remote: Remote) -> None:
+    async def scenario() -> None:
+        broken: set[str] = set()
+        shapes: dict[str, set[tuple[int, ...]]] = {"m": set(), "wide": set()}
+
+        async def call(name: str, pixels: Pixels) -> Embedding:
+            shapes[name].add(pixels.shape[1:])
+            if name in broken:
+                raise EmbedFailedError("batch")
+            return await remote.embed(name, pixels)
+
+        wide = Preprocess(4, 8, (0.5,) * 3, (0.5,) * 3)
+        embedder = Embedder(MODELS | {"wide": wide}, timeout_s=0.3)
+        embedder.connect(call, remote.pid)
+        await until(lambda: embedder.well)
+        broken.add("wide")
+        with pytest.raises(EmbedFailedError):
+            await embedder("wide", np.ones((1, 4, 8, 3), np.uint8))
+        await until(lambda: not embedder.well)
+        broken.clear()
+        await until(lambda: embedder.well)
+        assert shapes == {"m": {(4, 4, 3)}, "wide": {(4, 8, 3)}}
+        await embedder.close()
+
+    asyncio.run(scenario())
+
+
 def test_one_call_at_a_time(remote: Remote) -> None:
     async def scenario() -> None:
         out = most = 0
 
-        async def counting(pixels: Pixels) -> Embedding:
+        async def counting(_: str, pixels: Pixels) -> Embedding:
             nonlocal out, most
             out += 1
             most = max(most, out)
@@ -285,10 +312,10 @@ def test_one_call_at_a_time(remote: Remote) -> None:
             out -= 1
             return np.ones((len(pixels), 4), np.float32)
 
-        embedder = Embedder(PREPROCESS, timeout_s=0.3)
+        embedder = Embedder(MODELS, timeout_s=0.3)
         embedder.connect(counting, remote.pid)
         await until(lambda: embedder.well)
-        await asyncio.gather(*(embedder(ONE) for _ in range(10)))
+        await asyncio.gather(*(embedder("m", ONE) for _ in range(10)))
         assert most == 1
         await embedder.close()
 
@@ -302,7 +329,9 @@ def test_who_waited_behind_a_call_that_hangs_is_refused_with_it(remote: Remote) 
         embedder = await started(remote)
         await remote.taught.wait()
         remote.hangs, calls = True, remote.calls
-        outcomes = await asyncio.gather(embedder(ONE), embedder(ONE), return_exceptions=True)
+        outcomes = await asyncio.gather(
+            embedder("m", ONE), embedder("m", ONE), return_exceptions=True
+        )
         assert [type(one) for one in outcomes] == [EmbedderUnavailableError] * 2
         assert remote.calls == calls + 1
         await embedder.close()
@@ -315,7 +344,7 @@ def test_one_that_refuses_is_unwell_until_it_does_not(remote: Remote) -> None:
         embedder = await started(remote)
         remote.fails = [EmbedderUnavailableError("it has another model")]
         with pytest.raises(EmbedderUnavailableError, match="another model"):
-            await embedder(ONE)
+            await embedder("m", ONE)
         assert not embedder.well
         await until(lambda: embedder.well)
         await embedder.close()

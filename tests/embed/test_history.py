@@ -26,7 +26,7 @@ class History(RuleBasedStateMachine):
     def begin(self) -> None:
         self.loop = asyncio.new_event_loop()
         self.turns = Turns(downloads=64, decoders=DECODERS, max_batch_size=BATCH)
-        self.batcher = Batcher(self._embed, self.turns)
+        self.batcher = Batcher(self.turns)
         self.requests = [Request(50, early=n == 0, background=n > 3) for n in range(6)]
         self.call: asyncio.Future[None] | None = None
         self.decoding: list[Picture] = []
@@ -90,7 +90,7 @@ class History(RuleBasedStateMachine):
 
         async def put() -> None:  # the batcher wants a running loop
             pixels = np.zeros((2, 2, 3), np.uint8)
-            self.embedding[picture] = self.batcher.put(picture, pixels)
+            self.embedding[picture] = self.batcher.put(picture, pixels, self._embed)
             self._end_decoding(picture)
 
         self.loop.run_until_complete(put())

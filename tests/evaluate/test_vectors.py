@@ -90,9 +90,11 @@ def test_the_centre_is_what_the_service_makes(
     found = embedder(names, ["centre"], nothing).found
 
     async def served() -> list[Decoded | None]:
-        decoder = Decoder(tiny.preprocess, processes=1, max_pixels=50_000_000)
+        decoder = Decoder(processes=1, max_pixels=50_000_000)
         try:
-            return [await decoder(data, IMAGE_RESIZE_PX) for data in PHOTOS.values()]
+            return [
+                await decoder(data, tiny.preprocess, IMAGE_RESIZE_PX) for data in PHOTOS.values()
+            ]
         finally:
             await decoder.close()
 

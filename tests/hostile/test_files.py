@@ -32,15 +32,15 @@ CLIP = Preprocess(224, 224, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 @pytest.fixture(scope="module")
 def decoder() -> Iterator[Decoder]:
-    decoder = Decoder(CLIP, processes=1, max_pixels=files.CAP_PX)
+    decoder = Decoder(processes=1, max_pixels=files.CAP_PX)
     yield decoder
     asyncio.run(decoder.close())
 
 
 def decode(decoder: Decoder, data: bytes, image_resize_px: int = 768) -> Pixels:
-    decoded = asyncio.run(decoder(data, image_resize_px))
+    decoded = asyncio.run(decoder(data, CLIP, image_resize_px))
     if decoded is None:  # it is large
-        decoded = asyncio.run(decoder(data, image_resize_px, large=True))
+        decoded = asyncio.run(decoder(data, CLIP, image_resize_px, large=True))
     assert decoded is not None
     return decoded.pixels
 
@@ -90,7 +90,7 @@ def test_the_longest_pictures_are_resized_within_the_limits(
     size: tuple[int, int], resize: int
 ) -> None:
     others = workers()
-    decoder = Decoder(CLIP, processes=1, max_pixels=files.CAP_PX)
+    decoder = Decoder(processes=1, max_pixels=files.CAP_PX)
     try:
         data = files.flat_png(*size)
         assert decode(decoder, data, resize).shape == (224, 224, 3)

@@ -55,8 +55,9 @@ def test_importing_again_with_text_or_without_leaves_one_copy_with_it(
         again = run_import(*arguments, "--name", name)
         assert (again.returncode, again.stderr) == (0, "")
         assert f"already in the store: {name}:" in again.stdout
-    source = sources.from_open_clip(str(TINY), "random")
-    key = source.text_tower().key
+    source = sources.from_open_clip(str(TINY), "random", text=True)
+    assert source.text is not None
+    key = source.text.key
     assert store.find(name, source.digest(), source.preprocess, key)
     assert store.find(name, source.digest(), source.preprocess, key + "of other weights") is None
 

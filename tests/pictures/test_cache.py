@@ -20,6 +20,7 @@ from tests.photos import PHOTOS, encode, picture
 from tests.running import Service
 
 CAT = PHOTOS["cat"]
+ENTRY_BYTES = 32 + FINGERPRINT_BYTES + ENTRY_OVERHEAD_BYTES
 MODEL = StoredModel(
     "m", Path("m"), Preprocess(64, 64, (0.5,) * 3, (0.5,) * 3), 8, "source", "digest"
 )
@@ -35,7 +36,7 @@ def embedded(number: int) -> Embedded:
 
 
 def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
-    cache = EmbeddingCache(Settings(), dim=8)
+    cache = EmbeddingCache(Settings())
     batch = np.stack([vector(n) for n in range(3)])
     cache.put("a", Embedded(batch[1], b"mark"), bytes_key="bytes", share=False)
     batch[:] = 0
@@ -49,7 +50,7 @@ def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
 
 
 def test_what_is_kept_is_found_by_its_bytes_too_and_is_one_array() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=2 * (32 + ENTRY_OVERHEAD_BYTES)), dim=8)
+    cache = EmbeddingCache(Settings(cache_bytes=2 * ENTRY_BYTES))
     for key in ("a", "b"):
         cache.put(key, embedded(1), bytes_key="bytes", share=False)
     assert cache.peek("a") is cache.peek("b") is cache.peek("bytes") is not None
@@ -59,7 +60,7 @@ def test_what_is_kept_is_found_by_its_bytes_too_and_is_one_array() -> None:
 
 
 def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=10 * (32 + ENTRY_OVERHEAD_BYTES)), dim=8)
+    cache = EmbeddingCache(Settings(cache_bytes=10 * ENTRY_BYTES))
     for number in range(10):
         cache.put(str(number), embedded(number), bytes_key=f"bytes {number}", share=False)
     assert cache.get("0") is not None  # used, so "1" is now the oldest
@@ -70,7 +71,7 @@ def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> 
 
 def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = time.time()
-    cache = EmbeddingCache(Settings(cache_ttl_s=60), dim=8)
+    cache = EmbeddingCache(Settings(cache_ttl_s=60))
     cache.put("a", embedded(1), bytes_key="bytes", share=False)
     monkeypatch.setattr(cache._memory.timer, "_Timer__timer", lambda: now + 59, raising=True)
     assert cache.get("a") is not None
@@ -79,7 +80,7 @@ def test_an_entry_ends_with_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = EmbeddingCache(Settings(), dim=8)
+    cache = EmbeddingCache(Settings())
     cache.put_failure("a", DownloadFailedError("http_status", status=404))
     with pytest.raises(DownloadFailedError, match="HTTP 404"):
         cache.get("a")
@@ -90,7 +91,7 @@ def test_a_failure_is_remembered_for_seconds_only(monkeypatch: pytest.MonkeyPatc
 
 
 def test_no_cache_at_all_remembers_nothing() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=0), dim=8)
+    cache = EmbeddingCache(Settings(cache_bytes=0))
     cache.put("a", embedded(1), bytes_key="bytes", share=True)
     cache.put_failure("b", DownloadFailedError("http_status", status=404))
     assert cache.get("a") is None

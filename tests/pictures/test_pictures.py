@@ -44,7 +44,7 @@ class World:
         self.settings = Settings(**{"max_batch_size": MOST, **settings})
         self.pictures = Pictures(MODEL, self.settings, self._embed)
         self.turns = self.pictures.turns
-        self.api = Api(self.pictures, self.settings, "m")
+        self.api = Api({"m": self.pictures}, self.settings)
         self._names = {_pixels(f"example:{name}").tobytes(): name for name in NAMES}
 
     async def _embed(self, pixels: Pixels) -> Embedding:

@@ -31,10 +31,10 @@ def test_garbage_counts_as_away(
     garbage.early, garbage.hangs_up = when == "early", when == "and hangs up"
 
     async def scenario() -> None:
-        cache = SharedCache(garbage.url, dim=8, ttl_s=60, timeout_s=0.1)
+        cache = SharedCache(garbage.url, ttl_s=60, timeout_s=0.1)
         for _ in range(3):
             await cache.put({"b": ENTRY})
-            assert await cache.get(["a"]) == {}
+            assert await cache.get(["a"], dim=8) == {}
         await cache.close()
 
     asyncio.run(asyncio.wait_for(scenario(), HANGS_S))

@@ -60,7 +60,7 @@ def ranked(model: StoredModel = MODEL, embed: Any = colours, **body: Any) -> Ran
             async with Ranking(request, pictures, timeout_s=60) as ranking:
                 async for _ in ranking.events():
                     pass
-            return ranking.answer(model.name)
+            return ranking.answer()
         finally:
             await pictures.close()
 

@@ -64,7 +64,7 @@ def ranked(candidates: Any, read: ReadText | None = None, **body: Any) -> RankRe
         async with Ranking(request, pictures, timeout_s=60) as ranking:
             async for _ in ranking.events():
                 pass
-        return ranking.answer("m")
+        return ranking.answer()
 
     async def run() -> RankResponse:
         try:
@@ -194,7 +194,7 @@ def test_no_band_is_told_of_a_score_that_was_not_calibrated() -> None:
             request = RankRequest(candidates=listed("猫", "NTR-001"), query_text="猫", **PLAIN)
             async with Ranking(request, pictures, timeout_s=60) as ranking:
                 events = [ranking.meaning(0.5) async for _ in ranking.events()]
-            return [*events, *ranking.answer("m").results]
+            return [*events, *ranking.answer().results]
         finally:
             await pictures.close()
 
@@ -230,7 +230,7 @@ def test_texts_that_come_too_late_leave_the_pictures_order() -> None:
                     async for _ in ranking.events():
                         if len(ranking.outcomes) == 2:
                             ranking._deadline = asyncio.get_running_loop().time()
-            return ranking.answer("m")
+            return ranking.answer()
         finally:
             await pictures.close()
 
@@ -255,7 +255,7 @@ def test_feedback_keeps_the_best_by_title_and_the_plain_cosine(tmp_path: Path) -
             kept = feedback._remembered[request_id]
             row = kept.vectors[kept.rows["twice"]]
             assert np.array_equal(row, ranking.embeddings[1])
-            assert cosine(row, ranking.photos[0]) == ranking.answer("m").results[0].image_score
+            assert cosine(row, ranking.photos[0]) == ranking.answer().results[0].image_score
             await feedback.close()
         finally:
             await pictures.close()
@@ -267,9 +267,9 @@ def test_titles_are_prefetched_where_they_will_count() -> None:
     async def prefetch(**body: Any) -> list[str]:
         reader = Reader()
         pictures = Pictures(READS, Settings(), colours, embed_texts=reader)
-        prefetcher = Prefetcher(pictures, most_waiting=100)
+        prefetcher = Prefetcher(most_waiting=100)
         request = PrefetchRequest(candidates=listed("a", "a", None, "b"), **body)
-        answer = await prefetcher.accept(request)
+        answer = await prefetcher.accept(request, pictures)
         assert answer.accepted == 4
         await asyncio.gather(*prefetcher._tasks.values())
         asked = sorted(reader.asked)

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
-from clip_ranker.pictures.embedded import Embedded
+from clip_ranker.pictures.embedded import TEXT_KEY, Embedded
 from clip_ranker.pictures.shared_cache import (
     HEADER,
     LEFT_ALONE_S,
@@ -75,14 +75,14 @@ def entry(number: int, made_s: float | None = None) -> Entry:
 def value(vector: bytes, made_s: float | None = None, magic: bytes = MAGIC) -> bytes:
     """As an entry is stored."""
     made_s = time.time() if made_s is None else made_s
-    return HEADER.pack(magic, made_s, bytes(FINGERPRINT_BYTES)) + vector
+    return HEADER.pack(magic, made_s) + bytes(FINGERPRINT_BYTES) + vector
 
 
 VECTOR = entry(1).embedded.embedding
 
 
 def shared(server: Redis, **more: float) -> SharedCache:
-    return SharedCache(server.url, dim=DIM, **{"ttl_s": 60, "timeout_s": 60, **more})
+    return SharedCache(server.url, **{"ttl_s": 60, "timeout_s": 60, **more})
 
 
 def run(server: Redis, scenario: "Callable[[SharedCache], object]", **more: float) -> None:
@@ -102,13 +102,13 @@ def calls(server: Redis) -> int:
 def test_fifty_keys_come_back_as_they_went_in_one_read(server: Redis) -> None:
     async def scenario(cache: SharedCache) -> None:
         entries = {str(number): entry(number) for number in range(50)}
-        await cache.get(["connected"])
+        await cache.get(["connected"], dim=DIM)
         before = reads(server)
         await cache.put(entries)
         # Of the socket, 16 KB at most each: one a key would be fifty.
         assert reads(server) - before < len(entries) / 2
         before = calls(server)
-        found = await cache.get([*entries, "missing"])
+        found = await cache.get([*entries, "missing"], dim=DIM)
         assert calls(server) - before == 1
         assert set(found) == set(entries)
         for key, one in found.items():
@@ -118,6 +118,21 @@ def test_fifty_keys_come_back_as_they_went_in_one_read(server: Redis) -> None:
 
     run(server, scenario)
     assert 0 < server.client.ttl(PREFIX + "0") <= 60
+
+
+def test_texts_come_back_without_a_fingerprint_and_pictures_only_with_one(server: Redis) -> None:
+    async def scenario(cache: SharedCache) -> None:
+        text = Entry(Embedded(VECTOR, b""), time.time())
+        await cache.put({f"{TEXT_KEY}1": text, "picture": entry(1)})
+        server.client.copy(f"{PREFIX}picture", f"{PREFIX}{TEXT_KEY}2")
+        server.client.copy(f"{PREFIX}{TEXT_KEY}1", f"{PREFIX}another picture")
+        asked = [f"{TEXT_KEY}1", f"{TEXT_KEY}2", "picture", "another picture"]
+        found = await cache.get(asked, dim=DIM)
+        assert set(found) == {f"{TEXT_KEY}1", "picture"}
+        assert found[f"{TEXT_KEY}1"].embedded.fingerprint == b""
+        assert (found[f"{TEXT_KEY}1"].embedded.embedding == VECTOR).all()
+
+    run(server, scenario)
 
 
 def reads(server: Redis) -> int:
@@ -149,7 +164,7 @@ def test_what_is_not_a_fresh_unit_vector_is_not_taken(server: Redis, stored: byt
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"good": entry(1)})
-        assert set(await cache.get(["bad", "good"])) == {"good"}
+        assert set(await cache.get(["bad", "good"], dim=DIM)) == {"good"}
 
     run(server, scenario, ttl_s=3000)
 
@@ -160,7 +175,7 @@ def test_entries_of_another_version_are_left_alone(server: Redis) -> None:
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"a": entry(1)})
-        assert set(await cache.get(["a"])) == {"a"}
+        assert set(await cache.get(["a"], dim=DIM)) == {"a"}
 
     run(server, scenario)
     assert server.client.get("clip-ranker:a") == b"of an older one"
@@ -172,7 +187,7 @@ def test_a_key_of_another_type_is_passed_over(server: Redis) -> None:
 
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"good": entry(1)})
-        assert set(await cache.get(["list", "good"])) == {"good"}
+        assert set(await cache.get(["list", "good"], dim=DIM)) == {"good"}
 
     run(server, scenario)
 
@@ -184,7 +199,7 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
     monkeypatch.setattr("clip_ranker.pictures.shared_cache.LEFT_ALONE_S", 0)
 
     async def scenario(cache: SharedCache) -> None:
-        while not await cache.get(["a"]):
+        while not await cache.get(["a"], dim=DIM):
             await cache.put({"a": entry(1)})
         caplog.clear()
         if trouble == "killed":
@@ -195,7 +210,9 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
             server.client.config_set("maxmemory", "100kb")  # less than it uses when empty
         for _ in range(3):
             await cache.put({"b": entry(2)})
-            assert set(await cache.get(["a", "b"])) == ({"a"} if trouble == "full" else set())
+            assert set(await cache.get(["a", "b"], dim=DIM)) == (
+                {"a"} if trouble == "full" else set()
+            )
         told = [line for line in caplog.messages if "going on without" in line]
         assert len(told) == (1 if trouble == "full" else 2)  # of writing, and of reading
         if trouble == "killed":
@@ -204,7 +221,7 @@ def test_trouble_is_passed_over_quickly_said_once_and_ends(
             server.process.send_signal(signal.SIGCONT)
         else:
             server.client.config_set("maxmemory", "0")
-        while not await cache.get(["c"]):
+        while not await cache.get(["c"], dim=DIM):
             await cache.put({"c": entry(3)})
         assert sum("it again" in line for line in caplog.messages) == len(told)
 
@@ -220,10 +237,10 @@ def test_after_trouble_it_is_left_alone_for_a_while(
     async def scenario(cache: SharedCache) -> None:
         await cache.put({"a": entry(1)})
         server.kill()
-        assert not await cache.get(["a"])
+        assert not await cache.get(["a"], dim=DIM)
         server.start()
         before = calls(server)
-        assert not await cache.get(["a"])
+        assert not await cache.get(["a"], dim=DIM)
         assert calls(server) == before
 
     run(server, scenario)

@@ -56,13 +56,18 @@ test("StrictMode's second mount prefetches what the first one's end cut off", as
 
 const many = Array.from({ length: 203 }, (_, n) => ({ ...found("cat")[0]!, id: `cat ${n}` }));
 
-test("another image_resize is another picture for the service, and is prefetched", async () => {
+test("for another image_resize or model a picture is prefetched again", async () => {
   const { client, asked } = watched();
   const { show } = screen(client, found("coffee"));
   show(found("coffee"), { image_resize: 512 });
   show(found("coffee"), { image_resize: 512 });
+  show(found("coffee"), { image_resize: 512, model: "tiny" });
   await act(async () => undefined);
-  expect(asked.map(({ body }) => body.image_resize)).toEqual([null, 512]);
+  expect(asked.map(({ body }) => [body.image_resize, body.model])).toEqual([
+    [null, null],
+    [512, null],
+    [512, "tiny"],
+  ]);
 });
 
 test("of a list in several parts, only the part that failed is prefetched again", async () => {

@@ -30,6 +30,17 @@ test("the new ones are ranked with the photo of before, among the others", async
   expect(scores()).not.toContain(null);
 });
 
+test("the new ones are ranked with the model of before, until all are ranked again", async () => {
+  const { client, asked } = watched();
+  const { hook, show } = screen(client, found("coffee"));
+  await act(async () => hook().rank(await photo()));
+  show(found("coffee", "cat"), { model: "tiny" });
+  await act(async () => hook().rankRest());
+  await act(async () => hook().rank(await photo()));
+  const streams = asked.filter(({ path }) => path === "/rank/stream");
+  expect(streams.map(({ body }) => body.model)).toEqual([null, null, "tiny"]);
+});
+
 test("what fails of the new ones leaves the ranking of before", async () => {
   const stand = watched();
   const { hook, show, order } = screen(stand.client, found("coffee", "cat"));

@@ -16,6 +16,7 @@ export const SERVICE = process.env.CLIP_RANKER_URL!;
 interface Body {
   candidates: { auction_id: string }[];
   image_resize?: number | null;
+  model?: string | null;
   query_image_base64?: string;
 }
 

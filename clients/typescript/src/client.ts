@@ -6,6 +6,7 @@ import { linesOf } from "./lines.ts";
 import type {
   FeedbackRequest,
   FeedbackResponse,
+  ModelsResponse,
   PrefetchRequest,
   PrefetchResponse,
   RankEvent,
@@ -67,7 +68,7 @@ export class ClipRanker {
   async *rankStream(request: RankRequest, options: CallOptions = {}): AsyncGenerator<RankEvent> {
     const deadline = this.#deadline(options);
     try {
-      const response = await this.#post("/rank/stream", request, deadline, async (it) => it);
+      const response = await this.#ask("/rank/stream", request, deadline, async (it) => it);
       for await (const line of linesOf(response)) {
         const event = eventOf(line);
         yield event;
@@ -94,6 +95,11 @@ export class ClipRanker {
     return this.#json<FeedbackResponse>("/feedback", request, options);
   }
 
+  /** The models that a request may name, the default first. */
+  async models(options: CallOptions = {}): Promise<ModelsResponse> {
+    return this.#json<ModelsResponse>("/models", undefined, options);
+  }
+
   /** Whether the service can rank now. Never throws but for the caller's own signal. */
   async health(options: CallOptions = {}): Promise<boolean> {
     const deadline = this.#deadline(options);
@@ -111,7 +117,7 @@ export class ClipRanker {
   async #json<T>(path: string, body: unknown, options: CallOptions): Promise<T> {
     const deadline = this.#deadline(options);
     try {
-      return await this.#post(path, body, deadline, jsonOf<T>);
+      return await this.#ask(path, body, deadline, jsonOf<T>);
     } finally {
       deadline.end();
     }
@@ -121,9 +127,12 @@ export class ClipRanker {
     return new Deadline(timeoutMs ?? this.#timeoutMs, signal);
   }
 
-  /** One retry, of reading too: asking twice changes nothing in the service but its load. */
-  async #post<T>(path: string, body: unknown, deadline: Deadline, read: Read<T>): Promise<T> {
-    const text = JSON.stringify(body);
+  /**
+   * Without a body it is a GET. One retry, of reading too: asking twice changes nothing in the
+   * service but its load.
+   */
+  async #ask<T>(path: string, body: unknown, deadline: Deadline, read: Read<T>): Promise<T> {
+    const text = body === undefined ? null : JSON.stringify(body);
     try {
       return await this.#attempt(path, text, deadline, read);
     } catch (error) {
@@ -134,9 +143,14 @@ export class ClipRanker {
     return this.#attempt(path, text, deadline, read);
   }
 
-  async #attempt<T>(path: string, body: string, deadline: Deadline, read: Read<T>): Promise<T> {
+  async #attempt<T>(
+    path: string,
+    body: string | null,
+    deadline: Deadline,
+    read: Read<T>,
+  ): Promise<T> {
     const { signal } = deadline;
-    const init = { method: "POST", headers: this.#headers, body, signal };
+    const init = { method: body === null ? "GET" : "POST", headers: this.#headers, body, signal };
     try {
       deadline.check();
       const response = await this.#fetch(this.#url + path, init);

@@ -32,6 +32,8 @@ export interface RankRequest {
   max_concurrency?: number | null;
   /** Longest side in pixels before the model's own resize, 224 to 2048. */
   image_resize?: number | null;
+  /** Name of one of the service's models, see `models()`; its default when left out. */
+  model?: string | null;
   /** Answer listings that show the same picture as one result, the best of them. */
   group_duplicates?: boolean | null;
   /** Answer with what is ranked after so many milliseconds, 100 to 60000. */
@@ -161,6 +163,8 @@ export interface PrefetchRequest {
   candidates: Candidate[];
   /** The same as in the /rank to come, or the work is of no use to it. */
   image_resize?: number | null;
+  /** Likewise. */
+  model?: string | null;
   /** Above 0 titles are embedded too, where the model reads text. */
   title_weight?: number | null;
 }
@@ -172,6 +176,32 @@ export interface PrefetchResponse {
   known: number;
   /** Not taken: too many are waiting, it is blocked, or failed a few seconds ago. */
   refused: number;
+}
+
+/** A model that a request may name. */
+export interface ModelInfo {
+  name: string;
+  /** Where its weights come from, for people. */
+  source: string;
+  /** SHA-256 of the weights; in 8 bits `-int8` follows. */
+  digest: string;
+  precision: "fp32" | "int8";
+  /** Numbers in a vector. */
+  dim: number;
+  /** Of a picture as the model takes it. */
+  width_px: number;
+  height_px: number;
+  /** Whether answers say `match` and `probability`. */
+  calibrated: boolean;
+  /** What its import found, by name. */
+  measured: Record<string, unknown>;
+}
+
+export interface ModelsResponse {
+  /** Ranks where a request names none. */
+  default: string;
+  /** All of them, the default first. */
+  models: ModelInfo[];
 }
 
 /** Whether a listing of a ranking of the last hour is the very item of the photo. */

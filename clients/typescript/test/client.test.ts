@@ -59,6 +59,13 @@ test("401 is an UnauthorisedError", async () => {
   await assert.rejects(new ClipRanker({ url: stand.url }).prefetch({ candidates: [] }), UnauthorisedError);
 });
 
+test("the models are read, without a body, and once more when the connection breaks", async () => {
+  const answer = { default: "m", models: [] };
+  await using stand = await Stand.start(hangUp, json(200, answer));
+  assert.deepEqual(await new ClipRanker({ url: stand.url }).models(), answer);
+  assert.deepEqual(stand.seen.map(({ path, body }) => [path, body]), [["/models", ""], ["/models", ""]]);
+});
+
 test("a busy service is asked once more after the time it names", async () => {
   await using stand = await Stand.start(BUSY, json(200, ANSWER));
   assert.deepEqual(await new ClipRanker({ url: stand.url }).rank(REQUEST), ANSWER);

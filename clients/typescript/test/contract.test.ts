@@ -77,6 +77,7 @@ const json = (body: { content: Record<string, { schema: Schema }> }): Schema => 
   return schema;
 };
 const { "/rank": rank, "/rank/stream": stream, "/prefetch": prefetch, "/feedback": feedback } = api.paths;
+const { "/models": models } = api.paths;
 
 const OURS: Claim[] = [
   ["RankRequest", typeOf(json(rank.post.requestBody))],
@@ -86,6 +87,7 @@ const OURS: Claim[] = [
   ["PrefetchResponse", typeOf(json(prefetch.post.responses["202"]))],
   ["FeedbackRequest", typeOf(json(feedback.post.requestBody))],
   ["FeedbackResponse", typeOf(json(feedback.post.responses["200"]))],
+  ["ModelsResponse", typeOf(json(models.get.responses["200"]))],
   ...["ScoredEvent", "FailedEvent", "AnswerEvent", "Fault"].map(
     (name): Claim => [name, typeOf(api.components.schemas[name])],
   ),

@@ -62,6 +62,22 @@ test("what a person says of a listing is written once", async () => {
   });
 });
 
+test("ranks with the model that is named, of those that the service has", async () => {
+  const { default: usual, models } = await client.models();
+  assert.deepEqual([usual, models.length], [models[0]?.name, 2]);
+  for (const { name } of models) {
+    const { meta } = await client.rank({ ...request, model: name });
+    assert.deepEqual([meta.model, meta.succeeded], [name, 3]);
+    const { refused } = await client.prefetch({ candidates, model: name });
+    assert.equal(refused, 0);
+  }
+  await assert.rejects(client.rank({ ...request, model: "nobody" }), (error) => {
+    assert(error instanceof BadRequestError);
+    assert.deepEqual(error.faults.map(({ field }) => field), ["model"]);
+    return true;
+  });
+});
+
 test("says what is wrong with a request, streamed or not", async () => {
   const wrong = { ...request, image_resize: 1 };
   for (const call of [client.rank(wrong), client.rankStream(wrong).next()]) {

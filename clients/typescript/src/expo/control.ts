@@ -32,7 +32,7 @@ export interface Shown {
 export interface Control {
   /** Puts the list in order of its likeness to the photo, as base64, or to up to 4 of one item. */
   rank: (photo: string | string[]) => Promise<void>;
-  /** With the photo of before, what came onto the list since or came too late. */
+  /** With the photo and the model of before, what came onto the list since or came too late. */
   rankRest: () => Promise<void>;
   /** Ends a ranking that runs; what was known before it stays. */
   stop: () => void;
@@ -41,19 +41,19 @@ export interface Control {
 }
 
 interface Inside extends Control {
-  /** The list on the screen has another content, or its pictures another size. */
+  /** The list on the screen has another content, its pictures another size or model. */
   listed: () => void;
   /** The list leaves the screen. */
   leave: () => void;
 }
 
-type Photos = Pick<RankRequest, "query_image_base64" | "query_images_base64">;
+type Asked = Pick<RankRequest, "query_image_base64" | "query_images_base64" | "model">;
 
 const MOST = 200; // listings in one request
 
 export function newControl(shown: () => Shown, dispatch: (action: Action) => void): Inside {
-  let running: { abort: AbortController; keys: Set<string>; before: Photos | null } | null = null;
-  let photos: Photos | null = null; // of what is known
+  let running: { abort: AbortController; keys: Set<string>; before: Asked | null } | null = null;
+  let photos: Asked | null = null; // of what is known: scores of two models do not compare
   let leaving = new AbortController();
   const prefetched = new Set<string>();
 
@@ -61,14 +61,14 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
   async function prefetch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const { client, listings, options } = shown();
-      const { image_resize = null } = options;
-      const names = keysOf(listings).map((key) => `${image_resize} ${key}`);
+      const { image_resize = null, model = null } = options;
+      const names = keysOf(listings).map((key) => `${image_resize} ${model} ${key}`);
       const fresh = [...names.keys()].filter((at) => !prefetched.has(names[at]!)).slice(0, MOST);
       if (fresh.length === 0) return;
       for (const at of fresh) prefetched.add(names[at]!);
       try {
         const candidates = fresh.map((at) => plain(listings[at]!));
-        await client.prefetch({ candidates, image_resize }, { signal });
+        await client.prefetch({ candidates, image_resize, model }, { signal });
       } catch {
         // Ranking only takes longer then, and the next change of the list tries again.
         if (!signal.aborted) for (const at of fresh) prefetched.delete(names[at]!);
@@ -78,7 +78,7 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
   }
 
   async function run(
-    asked: Photos,
+    asked: Asked,
     wanted: (key: string) => boolean,
     afresh: boolean,
   ): Promise<void> {
@@ -142,9 +142,10 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
     },
 
     rank(photo) {
+      const { model = null } = shown().options;
       const asked =
         typeof photo === "string" ? { query_image_base64: photo } : { query_images_base64: photo };
-      return run(asked, () => true, true);
+      return run({ ...asked, model }, () => true, true);
     },
 
     async rankRest() {

@@ -36,7 +36,7 @@ export function useRanking<T extends Listing>(
   );
   useEffect(() => leave, [leave]);
   const content = keysOf(listings).join();
-  useEffect(listed, [listed, content, options.image_resize]);
+  useEffect(listed, [listed, content, options.image_resize, options.model]);
 
   const rows = useMemo(() => rowsOf(listings, state.known), [listings, state.known]);
   const { done, total, problem } = state;

@@ -6,12 +6,12 @@ import { $, page } from "./page.js";
 
 const THANKS_MS = 2000; // how long the button says that it copied
 
-/** Writes down the command for what is about to be sent. */
-export function writeCommand(candidates) {
+/** Writes down the command for what is about to be sent; `request` is all but the photo. */
+export function writeCommand(request) {
   const { name: file, source } = page.sent;
   const options = { file, source, key: Boolean($("key").value) };
   const url = new URL(".", location.href).href.replace(/\/$/, "");
-  $("curl").textContent = curlCommand(url, { candidates }, options);
+  $("curl").textContent = curlCommand(url, request, options);
   page.copied = null;
   describeCopied();
 }

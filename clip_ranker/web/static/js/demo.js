@@ -5,6 +5,7 @@ import { describeListings, describePhoto, loadExample, takeFile, takePhoto } fro
 import { show } from "./grid.js";
 import { rememberedKey } from "./key.js";
 import { speak, switchLanguage } from "./language.js";
+import { offerModels, rememberModel } from "./models.js";
 import { $, page } from "./page.js";
 import { describeAnswer, run } from "./ranking.js";
 import { save } from "./save.js";
@@ -14,6 +15,7 @@ import { WORDS } from "./words.js";
 speak(WORDS);
 $("key").value = rememberedKey();
 $("key-field").hidden = !$("key").value;
+offerModels();
 
 $("language").addEventListener("click", () => {
   switchLanguage();
@@ -52,6 +54,7 @@ document.addEventListener("paste", (event) => {
   takePhoto(file);
 });
 $("listings").addEventListener("input", describeListings);
+$("model").addEventListener("change", rememberModel);
 $("example").addEventListener("click", loadExample);
 $("stop").addEventListener("click", () => page.running?.abort());
 $("copy").addEventListener("click", copyCommand);

@@ -7,6 +7,7 @@ import { clear, show } from "./grid.js";
 import { rememberKey } from "./key.js";
 import { words } from "./language.js";
 import { sentOf } from "./listings.js";
+import { chosenModel } from "./models.js";
 import { $, page } from "./page.js";
 import { base64 } from "./photo.js";
 import { rank } from "./service.js";
@@ -25,9 +26,10 @@ export async function run() {
   if (!candidates.length) return fault(NO_LISTINGS);
   begin(candidates);
   const options = { key: $("key").value.trim(), signal: page.running.signal };
+  const request = requestOf(candidates);
   try {
-    const request = { query_image_base64: await base64(page.sent.blob), candidates: candidates.map(sentOf) };
-    for await (const event of rank(request, options)) {
+    const photo = await base64(page.sent.blob);
+    for await (const event of rank({ query_image_base64: photo, ...request }, options)) {
       page.board = after(page.board, event);
       if (event.type === "answer") page.answer = event.answer;
       else soon(event);
@@ -47,6 +49,9 @@ export async function run() {
   return undefined;
 }
 
+/** All but the photo. */
+const requestOf = (candidates) => ({ model: chosenModel(), candidates: candidates.map(sentOf) });
+
 function begin(candidates) {
   page.running = new AbortController();
   page.sent = page.photo;
@@ -65,7 +70,7 @@ function begin(candidates) {
   $("progress").removeAttribute("value");
   working(true);
   if (oneColumn.matches) document.querySelector(".results").scrollIntoView();
-  writeCommand(candidates.map(sentOf));
+  writeCommand(requestOf(candidates));
 }
 
 function working(on) {

@@ -1,0 +1,71 @@
+"""A service with several models: each request is ranked with the one it names."""
+
+from typing import Any
+
+import pytest
+
+from tests.image_server import ImageServer
+from tests.photos import PHOTOS
+from tests.running import Service
+
+CAT = PHOTOS["cat"]
+NAMES = ["tiny", "efficientnet_lite0"]
+
+
+def ranked(service: Service, urls: list[str], **more: Any) -> dict[str, Any]:
+    return service.ranked(query=CAT, candidates=urls, **more)
+
+
+def test_what_is_told_of_the_models(patient: Service) -> None:
+    said = patient.client.get("/models").json()
+    assert said["default"] == "tiny"
+    assert [one["name"] for one in said["models"]] == NAMES
+    tiny, starter = said["models"]
+    assert (tiny["width_px"], tiny["height_px"], tiny["precision"]) == (64, 64, "fp32")
+    assert (starter["width_px"], starter["height_px"], starter["dim"]) == (320, 320, 1280)
+    assert "EfficientNet-Lite0" in starter["source"]
+    for one in said["models"]:
+        assert len(one["digest"]) == 64
+        assert one["calibrated"] is False
+        assert one["measured"]["worst_cosine"] > 0.999
+
+
+def test_the_model_that_is_named_ranks_and_its_vectors_are_its_own(
+    patient: Service, images: ImageServer
+) -> None:
+    urls = [images.put(f"/models/{name}", PHOTOS[name]) for name in ("coffee", "cat", "rocket")]
+    by_name = {name: ranked(patient, urls, model=name) for name in NAMES}
+    assert [by_name[name]["meta"]["model"] for name in NAMES] == NAMES
+    assert [by_name[name]["meta"]["cached"] for name in NAMES] == [0, 0]
+    tiny, starter = (
+        {one["auction_id"]: one["score"] for one in by_name[name]["results"]} for name in NAMES
+    )
+    assert tiny.keys() == starter.keys()
+    assert tiny["0"] != pytest.approx(starter["0"], abs=1e-3)
+    for name in (*NAMES, None):
+        again = ranked(patient, urls, model=name)
+        assert again["meta"]["cached"] == 3
+        assert again["results"] == by_name[name or "tiny"]["results"]
+
+
+def test_a_cache_is_warmed_for_the_model_that_will_be_asked(
+    patient: Service, images: ImageServer
+) -> None:
+    listed = [{"auction_id": "A", "image_url": images.put("/models/warm", PHOTOS["moon"])}]
+    body = {"candidates": listed, "model": NAMES[1]}
+    assert patient.client.post("/prefetch", json=body).json()["accepted"] == 1
+    patient.wait_until_idle()
+    assert patient.client.post("/prefetch", json=body).json()["known"] == 1
+    assert patient.client.post("/prefetch", json={"candidates": listed}).json()["accepted"] == 1
+
+
+@pytest.mark.parametrize("path", ["/rank", "/rank/stream", "/prefetch"])
+def test_a_model_that_is_not_served_is_a_bad_request(patient: Service, path: str) -> None:
+    body = {"query_image_url": "example:cat", "candidates": [], "model": "openclip_vit_b32"}
+    refused = patient.client.post(path, json=body)
+    assert refused.status_code == 400
+    why = "there is no such model here, choose one of tiny, efficientnet_lite0"
+    assert refused.json() == {
+        "error": f"model: {why}",
+        "detail": [{"field": "model", "message": why}],
+    }
