@@ -119,7 +119,8 @@ def save(new: StoredModel, measured: dict[str, float]) -> str:
     """
     paths, elsewhere = {"graph", "tokenizer"}, ("name", "graph", "calibration", "measured")
     exclude: dict[str, Any] = {**dict.fromkeys(elsewhere, True), "text": paths}
-    about = STORED.dump_python(new, mode="json", exclude=exclude)
+    # BentoML takes no None for metadata.
+    about = STORED.dump_python(new, mode="json", exclude=exclude, exclude_none=True)
     metadata = {"format": FORMAT, "recipe": RECIPE, "measured": measured, **about}
     with bentoml.models.create(new.name, module="onnxruntime", metadata=metadata) as model:
         files = [new.graph, new.graph.with_name(WEIGHTS)]

@@ -21,10 +21,8 @@ from clip_ranker.pictures.job import Job
 TEXTS_A_PICTURE = 2
 """Texts that count as one picture where turns are given: XLM-R base takes half the time of
 ViT-B/32 for a title, CLIP's own text tower less."""
-
-
 MOST_CHARACTERS = 10_000
-"""Of a text; no tower reads what comes after that many."""
+"""Of a text; what comes after is cut. The tokens that a tower reads end long before."""
 
 
 class Texts:
@@ -92,7 +90,9 @@ class Texts:
         joined = {key: self._under_way[key] for key in texts}
         for unit in set(joined.values()):
             unit.want(job)
-            unit.share |= share
+        for key, unit in joined.items():
+            if share:
+                unit.shared.add(key)
         for unit in units:
             some = tuple(texts[key] for key in unit.keys)
             unit.embeddings = self._batcher.put(unit, some, self._embed_units)
@@ -114,7 +114,7 @@ class Texts:
         if not embeddings.cancelled() and embeddings.exception() is None:
             for key, embedding in zip(unit.keys, embeddings.result(), strict=True):
                 embedded = Embedded(embedding, fingerprint=b"")
-                self._cache.put(key, embedded, bytes_key=key, share=unit.share)
+                self._cache.put(key, embedded, bytes_key=key, share=key in unit.shared)
 
     def _forget(self, unit: "_Unit") -> None:
         for key in unit.keys:
@@ -127,7 +127,7 @@ class _Unit(Picture):
 
     Attributes:
         embeddings: float32 (texts, dim), when they are there.
-        share: other replicas may know them too.
+        shared: keys of those that other replicas may know too.
     """
 
     embeddings: asyncio.Future[Embedding]
@@ -135,7 +135,7 @@ class _Unit(Picture):
     def __init__(self, keys: Sequence[str]) -> None:
         super().__init__()
         self.keys = keys
-        self.share = False
+        self.shared: set[str] = set()
 
     def of(self, key: str) -> Embedding | None:
         """That of one text, when they are there; None if the model failed; raises as ``embed``."""

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,22 @@ def test_a_model_without_one_is_not_taken_for_one_with_it(stored: Callable[[str]
     assert model.text is None
     assert store.find(name, model.digest, model.preprocess)
     assert store.find(name, model.digest, model.preprocess, "a text tower") is None
+
+
+@pytest.mark.parametrize("name", ["tiny", "tiny_text"])
+def test_a_model_with_a_text_tower_or_without_comes_out_as_it_went_in(
+    stored: Callable[[str], str], name: str
+) -> None:
+    model = store.load(stored(name))
+    store.save(replace(model, name=f"{name}_again"), {})
+    again = store.load(f"{name}_again")
+    assert (again.digest, again.preprocess, again.dim) == (
+        model.digest,
+        model.preprocess,
+        model.dim,
+    )
+    assert (again.text and again.text.key) == (model.text and model.text.key)
+    assert again.text is None or again.text.tokenizer.is_file()
 
 
 def test_xlm_roberta_embeds_texts_as_openclip_does(tmp_path: Path) -> None:

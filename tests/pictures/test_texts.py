@@ -243,5 +243,13 @@ def test_only_titles_are_shared_with_other_replicas(monkeypatch: pytest.MonkeyPa
         await world.texts.embed(["words of a user"], Job(50), share=False)
         await world.texts.embed(["title"], Job(50))
         assert list(shared) == [world.texts._key("title")]
+        world.go.clear()  # and of two in one call, that which somebody has as a title
+        mine = asyncio.create_task(world.texts.embed(["secret", "bb"], Job(50), share=False))
+        await until(lambda: ["secret", "bb"] in world.calls)
+        theirs = asyncio.create_task(world.texts.embed(["bb"], Job(50)))
+        await asyncio.sleep(0)
+        world.go.set()
+        await asyncio.gather(mine, theirs)
+        assert list(shared) == [world.texts._key("title"), world.texts._key("bb")]
 
     run(scenario)
