@@ -59,8 +59,9 @@ def _serving() -> Iterator[httpx.Client]:
     if not model.exists():
         from open_clip.tokenizer import default_bpe
 
-        subprocess.run([sys.executable, "-m", "venv", FOLDER / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", FOLDER / "venv"], check=True)
+        install = [sys.executable, "-m", "uv", "pip", "install", "--python", python, *PACKAGES]
+        subprocess.run(install, check=True)  # pip takes minutes to find what fits together
         part = FOLDER / "part"
         command = [python, ROOT / "bench" / "infinity_model.py", part, default_bpe()]
         subprocess.run(command, check=True)
