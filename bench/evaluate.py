@@ -53,7 +53,13 @@ def main() -> int:
 
 def run(models: Sequence[StoredModel], names: Sequence[str], settings: Sequence[str]) -> Report:
     """Judges all models with all settings on all data sets."""
-    doing = Run([files.read(build(name)) for name in names], None, list(settings), CACHE)
+    doing = Run(
+        [files.read(build(name)) for name in names],
+        None,
+        list(settings),
+        CACHE,
+        embedder=starters.Embedder,
+    )
     with Progress() as bar:
         doing.advance = partial(
             bar.advance, bar.add_task("judging", total=doing.steps(len(models)))

@@ -39,7 +39,7 @@ def between(text: str, mark: str, new: str) -> str:
 def table(rows: Rows, label: str) -> str:
     """Recall at 1 with its interval: a line a model or setting, a column a data set."""
     names = list(dict.fromkeys(_name(row) for row in rows))
-    cells = {(row[label], _name(row)): _cell(row["measures"][MEASURE]) for row in rows}
+    cells = {(row[label], _name(row)): cell(row["measures"][MEASURE]) for row in rows}
     lines = [[label, *names], ["---"] * (len(names) + 1)]
     lines += [
         [f"`{one}`", *(cells.get((one, name), "") for name in names)]
@@ -90,7 +90,8 @@ def _name(row: dict[str, Any]) -> str:
     return Path(row["dataset"]).name
 
 
-def _cell(measure: dict[str, float]) -> str:
+def cell(measure: dict[str, float]) -> str:
+    """Value and interval."""
     return f"{measure['value']:.3f} ({measure['low']:.2f}-{measure['high']:.2f})"
 
 

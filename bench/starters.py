@@ -2,19 +2,18 @@
 
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import helper, numpy_helper
 
 from bench.datasets import photographs
 from clip_ranker.decode.geometry import to_pixels
+from clip_ranker.evaluate import vectors
 from clip_ranker.evaluate.retake import Strength, retake
 from clip_ranker.importing import export, lean, sources, starter
 from clip_ranker.models import store
@@ -33,9 +32,43 @@ HARD, MIDDLE = 6, 4
 """Pictures taken again of each photograph that the whitening is fitted on."""
 
 
+@dataclass(frozen=True)
+class Whitened(StoredModel):
+    """A model with whitening behind it, which the starter does inside its graph.
+
+    Attributes:
+        plain: the model without.
+    """
+
+    plain: StoredModel = field(kw_only=True)
+    whitening: starter.Whitening = field(kw_only=True)
+
+
+class Embedder(vectors.Embedder):
+    """Whitens the kept vectors of the plain model, so that no picture is embedded twice."""
+
+    def __init__(self, model: StoredModel, folder: Path) -> None:
+        self._whitening = model.whitening if isinstance(model, Whitened) else None
+        super().__init__(model.plain if isinstance(model, Whitened) else model, folder)
+
+    def __call__(
+        self, names: Iterable[str], views: Sequence[str], advance: Callable[[], None]
+    ) -> vectors.Vectors:
+        """As without whitening."""
+        found, faults = super().__call__(names, views, advance)
+        if self._whitening is not None:
+            found = {name: _white(one, self._whitening) for name, one in found.items()}
+        return vectors.Vectors(found, faults)
+
+
 def before() -> StoredModel:
     """As the starter was: the mean of the features, in a centre crop of 224 pixels."""
     return _model("before", WHOLE, 1, sources.starter_pixels(side_px=224, whole=False))
+
+
+def shipped() -> StoredModel:
+    """The starter as it is."""
+    return _whitened(_views(GEM), "starter", starter.shipped())
 
 
 def steps() -> Iterator[StoredModel]:
@@ -44,13 +77,13 @@ def steps() -> Iterator[StoredModel]:
     yield _model("gem", WHOLE, GEM, sources.starter_pixels(side_px=224, whole=False))
     views, gem_views = _views(1), _views(GEM)
     yield from (views, gem_views)
-    vectors = _kept(gem_views)
+    kept = _kept(gem_views)
     for strength in STRENGTHS:
-        within = starter.fitted(vectors, strength)
+        within = starter.fitted(kept, strength)
         yield _whitened(gem_views, f"all-{strength:g}", within)
     for strength in TOTAL_STRENGTHS:
         # As one group: the covariance of all pictures instead of that within photographs.
-        total = starter.fitted(vectors.reshape(1, -1, vectors.shape[-1]), strength)
+        total = starter.fitted(kept.reshape(1, -1, kept.shape[-1]), strength)
         yield _whitened(gem_views, f"all-total-{strength:g}", total)
     for model in (views, before()):
         fitted = starter.fitted(_kept(model), starter.STRENGTH)
@@ -85,15 +118,15 @@ def _kept(model: StoredModel) -> NDArray[np.float32]:
 
 def _vectors(embed: Embed, preprocess: Preprocess) -> NDArray[np.float32]:
     """Of each photograph to fit on itself and taken again: (photographs, pictures of it, dim)."""
-    vectors = []
+    groups = []
     for number, photograph in enumerate(photographs.of("fit")):
         image = photographs.shrunk(photograph.open(), FIT_PX)
         seeds = range(number * 100, number * 100 + HARD + MIDDLE)
         strengths: list[Strength] = ["hard"] * HARD + ["middle"] * MIDDLE
         again = [retake(image, *one) for one in zip(strengths, seeds, strict=True)]
         pixels = np.stack([to_pixels(one, preprocess) for one in (image, *again)])
-        vectors.append(embed(pixels))
-    return np.stack(vectors)
+        groups.append(embed(pixels))
+    return np.stack(groups)
 
 
 def _model(name: str, parts: Sequence[float], power: float, preprocess: Preprocess) -> StoredModel:
@@ -109,33 +142,18 @@ def _model(name: str, parts: Sequence[float], power: float, preprocess: Preproce
     return StoredModel(name, folder / store.GRAPH, preprocess, 1280, source.description, told)
 
 
-def _whitened(model: StoredModel, name: str, whitening: starter.Whitening) -> StoredModel:
-    """The same with whitening behind it: what the starter does inside, without another export."""
+def _whitened(model: StoredModel, name: str, whitening: starter.Whitening) -> Whitened:
     sums = model.digest.encode() + whitening.mean.tobytes() + whitening.basis.tobytes()
     told = hashlib.sha256(sums).hexdigest()
-    folder = FOLDER / f"{name}-{told[:12]}"
-    if not folder.is_dir():
-        loaded = onnx.load(model.graph)
-        (output,) = loaded.graph.output
-        for node in loaded.graph.node:
-            node.output[:] = ["plain" if one == output.name else one for one in node.output]
-        arrays = {"mean": whitening.mean, "basis": whitening.basis, "back": whitening.basis.T}
-        loaded.graph.initializer.extend(
-            numpy_helper.from_array(np.ascontiguousarray(array), f"whitening.{key}")
-            for key, array in arrays.items()
-        )
-        loaded.graph.node.extend(
-            [
-                helper.make_node("Sub", ["plain", "whitening.mean"], ["centred"]),
-                helper.make_node("MatMul", ["centred", "whitening.basis"], ["along"]),
-                helper.make_node("MatMul", ["along", "whitening.back"], ["shrunk"]),
-                helper.make_node("Sub", ["centred", "shrunk"], ["whitened"]),
-                helper.make_node("LpNormalization", ["whitened"], [output.name], axis=-1, p=2),
-            ]
-        )
-        with _finished(folder) as graph:
-            onnx.save_model(loaded, graph, save_as_external_data=True, location=store.WEIGHTS)
-    return replace(model, name=name, graph=folder / store.GRAPH, digest=told)
+    about = {one.name: getattr(model, one.name) for one in fields(model)}
+    return Whitened(**about | {"name": name, "digest": told}, plain=model, whitening=whitening)
+
+
+def _white(plain: NDArray[np.float32], by: starter.Whitening) -> NDArray[np.float32]:
+    centred = plain - by.mean
+    white = centred - centred @ by.basis @ by.basis.T
+    unit: NDArray[np.float32] = white / np.linalg.norm(white, axis=-1, keepdims=True)
+    return unit
 
 
 @contextmanager

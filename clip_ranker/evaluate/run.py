@@ -49,6 +49,7 @@ class Run:
         cache: folder of kept vectors.
         seed: of the bootstrap.
         advance: called for each picture.
+        embedder: of a model, with that folder.
         judged: by this run, in order.
     """
 
@@ -58,6 +59,7 @@ class Run:
     cache: Path
     seed: int = 0
     advance: Callable[[], None] = lambda: None
+    embedder: Callable[[StoredModel, Path], Embedder] = Embedder
     report: Report = field(default_factory=Report)
     judged: list[Judged] = field(default_factory=list)
 
@@ -78,7 +80,7 @@ class Run:
         self.report.seed = self.seed
         self.report.faults += [fault for one in self.datasets for fault in one.faults]
         for stored in models:
-            with closing(Embedder(stored, self.cache)) as embedder:
+            with closing(self.embedder(stored, self.cache)) as embedder:
                 costs = cost.Costs(embedder)
                 for dataset in self.datasets:
                     self._files(stored, dataset, embedder, costs)
@@ -137,12 +139,9 @@ class Run:
             self.report.faults.append(Fault(dataset.name, str(error)))
             return
         for name, setting in zip(self.settings, chosen, strict=True):
-            scored = score(
-                left,
-                setting,
-                _of(photos, photo_views, setting.photo),
-                _of(listings, listing_views, setting.listing),
-            )
+            photo = _of(photos, photo_views, setting.photo)
+            listing = _of(listings, listing_views, setting.listing)
+            scored = score(left, setting, photo, listing)
             costs_of = (costs(list(photos), setting.photo), costs(list(listings), setting.listing))
             self._add(Judged(left, stored.name, name, scored), *costs_of)
 

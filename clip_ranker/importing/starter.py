@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 FILE = Path(__file__).with_name("whitening.npz")
-SHA256 = "9f60002e624298e56490faef71e0a55eb1b260ad9bd80df4fecf80cad831e0a3"
+SHA256 = "3b288d8ea4e9bfcf41992d6593b01696557a10b0160ee4497053c46c236d604f"
 SIDE_PX = 320
 """Of the padded picture."""
 VIEW_PX = 224

@@ -13,7 +13,7 @@ from clip_ranker.models import store
 from tests.photos import PHOTOS, picture
 
 LONGEST_PX = 512
-COMMITTED = Measure(0.658, 0.558, 0.750)
+COMMITTED = Measure(0.783, 0.700, 0.858)
 """Recall at 1, measured by this test; put what it says here when a change is meant."""
 
 
