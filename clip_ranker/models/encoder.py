@@ -19,9 +19,11 @@ class Encoder:
         graph: the ONNX file; input uint8 (batch, height, width, 3), output (batch, dim) of unit
             length. Normalisation is inside.
         threads: of the session; 0 is one a processor this process may use.
+        frugal: keep no plan of the memory for each size of batch. The starter then has 0.71 GB
+            instead of 1.18, at no cost; ViT-B/32 0.50 instead of 0.53, for 1 to 5 % more time.
     """
 
-    def __init__(self, graph: Path, *, threads: int = 0) -> None:
+    def __init__(self, graph: Path, *, threads: int = 0, frugal: bool = False) -> None:
         # Imported only where it is used: 20 MB in every process that imports this module.
         import onnxruntime as ort
 
@@ -29,8 +31,7 @@ class Encoder:
         options.intra_op_num_threads = threads or processors.available()
         # Spinning at a barrier takes the processor from the processes that decode.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # Else it plans and keeps memory for each size of batch: of the starter 1.2 GB, not 0.7.
-        options.enable_mem_pattern = False
+        options.enable_mem_pattern = not frugal
         wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]
         providers = [name for name in wanted if name in ort.get_available_providers()]
         self._session = ort.InferenceSession(graph, options, providers=providers)
