@@ -86,7 +86,7 @@ class ClipEmbedder:
     def __init__(self) -> None:
         self._models = {
             name: Watched(
-                Encoder(model.graph, threads=settings.embed_threads),
+                Encoder(model.graph, threads=settings.embed_threads, frugal=len(models) > 1),
                 timeout_s=settings.embed_timeout_s,
             )
             for name, model in models.items()
