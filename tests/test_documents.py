@@ -72,6 +72,8 @@ NOT_RUN = {
     "make evaluate": "it takes minutes, and packages of PyPI and Debian",
     ".venv/bin/clip-ranker import": "another name of import_model.py; tests/cli/test_program.py",
     "python -m bench.fit": "it takes minutes, and the same packages",
+    "python -m bench.local_features": "likewise",
+    ".venv/bin/python -m bench.models": "it takes an hour, and imports ten models",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
 }
