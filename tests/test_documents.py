@@ -60,6 +60,7 @@ ELSEWHERE = {
     "npm run bundle": "tests/clients/test_node.py",
     ".venv/bin/python import_model.py  ": "tests/test_documents.py",
     ".venv/bin/python import_model.py --precision": "tests/test_documents.py",
+    ".venv/bin/python import_model.py --text": "tests/importing/test_text.py",
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
     ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
 }
