@@ -61,7 +61,7 @@ def embedding_with(name: str) -> Any:
         """uint8 (batch, height, width, 3) to float32 (batch, dim), rows of unit length."""
         return self._models[name](pixels)
 
-    embed.__name__ = f"embed_{name}"
+    embed.__name__ = f"embed_with_{name}"
     return bentoml.api(
         embed, batchable=True, max_batch_size=MOST_IN_A_CALL, max_latency_ms=NEVER_MS
     )
@@ -80,7 +80,7 @@ class ClipEmbedder:
     """
 
     for _name in models:
-        vars()[f"embed_{_name}"] = embedding_with(_name)
+        vars()[f"embed_with_{_name}"] = embedding_with(_name)
         vars()[f"stored_{_name}"] = bentoml.models.BentoModel(_name)  # takes it into the Bento
 
     def __init__(self) -> None:

@@ -42,7 +42,7 @@ class Remote:
         """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim), with one model."""
         if self._elsewhere:
             return unpack(await self.ask("embed_packed", pack(pixels), self._models[name].digest))
-        embeddings: Embedding = await self.ask(f"embed_{name}", pixels)
+        embeddings: Embedding = await self.ask(f"embed_with_{name}", pixels)
         return embeddings
 
     async def texts(self, name: str, texts: Sequence[str]) -> Embedding:

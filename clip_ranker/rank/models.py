@@ -22,6 +22,7 @@ class ModelInfo(BaseModel):
     width_px: int = Field(description="Of a picture as the model takes it.")
     height_px: int = Field(description="Of a picture as the model takes it.")
     calibrated: bool = Field(description="Whether answers say `match` and `probability`.")
+    text: bool = Field(description="Whether it has a text tower too.")
     measured: dict[str, Any] = Field(description="What its import found, by name.")
 
 
@@ -44,6 +45,7 @@ def told(models: Iterable[StoredModel]) -> ModelsResponse:
             width_px=one.preprocess.width,
             height_px=one.preprocess.height,
             calibrated=one.calibration is not None,
+            text=one.text is not None,
             measured=one.measured,
         )
         for one in models

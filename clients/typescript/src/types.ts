@@ -193,6 +193,8 @@ export interface ModelInfo {
   height_px: number;
   /** Whether answers say `match` and `probability`. */
   calibrated: boolean;
+  /** Whether it has a text tower too. */
+  text: boolean;
   /** What its import found, by name. */
   measured: Record<string, unknown>;
 }
