@@ -3,9 +3,10 @@
 #   docker compose up -d --build
 #
 # It ends in what `make image` builds through `bentoml containerize`; `make test-deploy` compares
-# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`:
+# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`, the first three also
+# from the environment or .env:
 #
-#   MODEL           name of the model in the image
+#   MODEL           name of the model in the image; docs/models.md has the rule of names
 #   MODELS          names of more, from which a request may choose
 #   IMPORT_ARGS     arguments of import_model.py for a model that deploy/import.sh does not know
 #   TORCH_BACKEND   which torch imports the model; empty takes it from the package index

@@ -4,8 +4,11 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PINS := .cache/pins.txt
-INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint $(PINS) \
+OPTIONS := --quiet --disable-pip-version-check --constraint $(PINS) \
 	--constraint deploy/requirements-import.txt
+INSTALL := $(BIN)/pip install $(OPTIONS)
+# Of torch without CUDA, for Linux; empty takes torch from where the rest comes from.
+export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Apart, for some tests: BentoML takes them where it finds them.
 FAST_SERVER := $(VENV)/fast-server
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
@@ -110,12 +113,14 @@ $(PINS): requirements.txt
 $(VENV)/.import: $(PINS) deploy/requirements-import.txt
 	@test -x $(BIN)/python || deploy/venv $(VENV) $(PYTHON)
 	@echo 'installing what importing and serving need (torch is large, this takes minutes once) …'
+	@deploy/torch $(BIN)/python $(OPTIONS)
 	@$(INSTALL) --editable '.[import]'
 	@touch $@
 
 $(VENV)/.dev: $(PINS) deploy/requirements-import.txt
 	@test -x $(BIN)/python || deploy/venv $(VENV) $(PYTHON)
 	@echo 'installing what the tests need (torch is large, this takes minutes once) …'
+	@deploy/torch $(BIN)/python $(OPTIONS)
 	@$(INSTALL) --editable '.[dev]'
 	@$(INSTALL) --upgrade --target $(FAST_SERVER) uvloop==0.23.0 httptools==0.9.0
 	@touch $@ $(VENV)/.import

@@ -1,7 +1,8 @@
 """``make bench``: prepares, measures, writes the report.
 
 Takes about twenty minutes of a quiet machine, most of them for many clients at once. ``--only
-fifty late`` measures some scenarios and keeps the others' figures; ``--quick`` only shows that
+fifty late`` measures some scenarios and keeps the others' figures, ``--only infinity`` against
+infinity-emb, which it installs apart; ``--quick`` only shows that
 everything works and writes nothing here. ``--against ../before`` compares this checkout with
 another one instead, in a quarter of an hour.
 """
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 from bench import against, pictures, processes, report
-from bench.scenarios import SCENARIOS
+from bench.scenarios import APART, SCENARIOS
 from bench.session import Bench
 from bench.settings import GRAPH, MODEL, OURS, ROOT, STORE, WORK, Tree
 from tests import stores
@@ -25,15 +26,16 @@ ROUNDS = 7
 def main() -> int:
     """Runs the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=", ".join(SCENARIOS))
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=", ".join(SCENARIOS | APART))
     parser.add_argument("--quick", action="store_true", help="one round of few pictures")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs in each scenario")
     parser.add_argument("--into", type=Path, help="folder of the report (default: bench)")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="of another checkout")
     parser.add_argument("--json", type=Path, help="file for the comparison's figures")
     options = parser.parse_args()
-    known = against.MEASURES if options.against else tuple(SCENARIOS)
-    options.only = options.only or list(known)
+    usual = against.MEASURES if options.against else tuple(SCENARIOS)
+    known = usual if options.against else (*SCENARIOS, *APART)
+    options.only = options.only or list(usual)
     if wrong := set(options.only) - set(known):
         parser.error(f"--only knows no {', '.join(wrong)} here, but {', '.join(known)}")
     if options.against:
@@ -46,7 +48,7 @@ def main() -> int:
         try:
             for name in options.only:
                 begun = time.monotonic()
-                figures = SCENARIOS[name](bench)
+                figures = (SCENARIOS | APART)[name](bench)
                 print(f"{name}, in {time.monotonic() - begun:.0f} s:", figures, flush=True)
                 report.save({name: figures}, folder)
         finally:
@@ -74,7 +76,7 @@ def compare(options: argparse.Namespace) -> int:
         figures = against.compare(session(port, options), OURS, other, options.only)
     print(against.table(figures))
     if options.json:
-        against.save(figures, report.machine(), options.json)
+        against.save(figures, f"{report.processor()}, {report.runtime()}", options.json)
     return 0
 
 

@@ -9,6 +9,7 @@ from bench.session import CANDIDATES, Bench, Figures
 from bench.settings import BATCH
 
 CROWD = 16
+DEADLINE_MS = 2000
 
 
 def clients(bench: Bench) -> Figures:
@@ -57,6 +58,35 @@ def lone(bench: Bench) -> Figures:
             "requests": sum(map(len, rounds)),
         }
     return figures
+
+
+def leftovers(bench: Bench) -> Figures:
+    """Fifty new listings, beside what two requests left at their deadlines, against alone.
+
+    Their thumbnails are a little late: at the deadline all are on their way and few are ranked.
+    """
+    late = {"deadline_ms": DEADLINE_MS, "max_concurrency": CANDIDATES}
+
+    def beside() -> float:
+        lists = [bench.urls(bench.fifty, delay_ms=DEADLINE_MS * 3 // 4) for _ in range(2)]
+        with ThreadPoolExecutor(len(lists)) as threads:
+            answers = threads.map(
+                lambda urls: bench.ours().rank(bench.query(), urls, **late)[1], lists
+            )
+            left.append(sum(len(answer["failed"]) for answer in answers))
+        return _fifty(bench)
+
+    def alone() -> float:
+        bench.ours().rest()
+        return _fifty(bench)
+
+    left: list[int] = []
+    figures = bench.pairs(beside, alone)
+    return figures | {"left": min(left)}
+
+
+def _fifty(bench: Bench) -> float:
+    return bench.rank(bench.ours(), bench.urls(bench.fifty))
 
 
 def _beside_a_crowd(bench: Bench) -> dict[str, list[float]]:

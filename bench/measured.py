@@ -72,9 +72,9 @@ class Service:
         assert '"scored"' in first, first
         return seconds
 
-    def rank(self, query: str, urls: list[str]) -> tuple[float, dict]:
+    def rank(self, query: str, urls: list[str], **options: int) -> tuple[float, dict]:
         """Seconds until the answer, and the answer; ``query`` is base64."""
-        body = _body(query, urls)
+        body = _body(query, urls) | options
         start = time.perf_counter()
         response = self.client.post("/rank", json=body)
         seconds = time.perf_counter() - start
@@ -84,7 +84,15 @@ class Service:
     def prefetch(self, urls: list[str]) -> None:
         """Asks for the pictures ahead; returns when all of them are embedded."""
         self.client.post("/prefetch", json=_body("", urls)).raise_for_status()
-        while "clip_ranker_prefetch_waiting 0.0" not in self.client.get("/metrics").text:
+        self._until_none("prefetch_waiting")
+
+    def rest(self) -> None:
+        """Returns when nothing is on its way that nobody waits for any more."""
+        self._until_none("downloads_in_flight", "embeds_in_flight")
+
+    def _until_none(self, *gauges: str) -> None:
+        zeros = {f"clip_ranker_{gauge} 0.0" for gauge in gauges}
+        while not zeros <= set(self.client.get("/metrics").text.splitlines()):
             time.sleep(POLL_S)
 
     def batches(self) -> tuple[float, float] | None:

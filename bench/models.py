@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.processes import Session
 from bench.settings import BATCH, OURS, ROOT, THREADS
 from clip_ranker.importing import sources, weights
-from clip_ranker.importing.command import store_name
+from clip_ranker.models import names
 
 BASE = "ViT-B-32"
 MODELS = (
@@ -74,7 +74,7 @@ def arithmetic(source: sources.Source) -> tuple[float, float]:
 
 def import_random(model: str) -> str:
     """Its name in the benchmark's store, after an import if need be."""
-    name = store_name(model) + "_random"
+    name = names.of(model) + names.RANDOM
     OURS.store.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [sys.executable, "import_model.py", "--model", model, "--weights", "random"],

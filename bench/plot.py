@@ -4,27 +4,31 @@ from pathlib import Path
 
 import matplotlib as mpl
 
-from bench.targets import Figures
+from bench.report import Known
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 
-def plot(figures: Figures, path: Path) -> None:
-    """Ratios of fifty candidates, and time over pictures."""
+def plot(known: Known, path: Path) -> None:
+    """Ratios of fifty candidates, and time over pictures, a colour for each processor."""
     named = {"fifty": "÷ bare session", "late": "300 ms late\n÷ straightforward"}
-    ratios_of = {label: figures[name]["ratios"] for name, label in named.items() if name in figures}
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
     left.set(title="50 candidates, each pair a dot", ylabel="ratio of times")
     left.axhline(1, color="grey", linewidth=0.5)
-    for at, ratios in enumerate(ratios_of.values()):
-        left.plot([at] * len(ratios), ratios, "o", alpha=0.5)
-    left.set_xticks(range(len(ratios_of)), list(ratios_of))
-    left.set_ylim(bottom=0)
     right.set(title="time over pictures", xlabel="pictures, query counted", ylabel="s")
-    if growth := figures.get("growth"):
-        x = [0, max(count for count, _ in growth["points"])]
-        right.plot(*zip(*growth["points"], strict=True), "o", alpha=0.5)
-        right.plot(x, [(growth["fixed_ms"] + growth["per_picture_ms"] * n) / 1000 for n in x])
+    for number, (processor, figures) in enumerate(known.items()):
+        colour = f"C{number}"
+        for at, name in enumerate(named):
+            ratios = figures.get(name, {"ratios": []})["ratios"]
+            left.plot([at] * len(ratios), ratios, "o", alpha=0.5, color=colour)
+        if growth := figures.get("growth"):
+            x = [0, max(count for count, _ in growth["points"])]
+            y = [(growth["fixed_ms"] + growth["per_picture_ms"] * n) / 1000 for n in x]
+            right.plot(*zip(*growth["points"], strict=True), "o", alpha=0.5, color=colour)
+            right.plot(x, y, color=colour, label=processor)
+            right.legend()
+    left.set_xticks(range(len(named)), list(named.values()))
+    left.set(xlim=(-0.5, len(named) - 0.5), ylim=(0, None))
     figure.savefig(path, dpi=110)
     plt.close(figure)

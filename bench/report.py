@@ -1,4 +1,4 @@
-"""Figures as a table, as JSON and as a plot."""
+"""Figures as a table, as JSON and as a plot, each processor beside the others."""
 
 import json
 import os
@@ -14,89 +14,109 @@ from bench.targets import Figures, pairs
 
 FOLDER = Path(__file__).parent
 WHERE = "measured"
-"""Beside the scenarios in ``results.json``: when and on which machine each was measured."""
-WITHOUT_VNNI = """\
-The targets of 8 bits were stated for AVX2 without VNNI; [WAYS.md](WAYS.md) has a measurement there.
-"""
+"""Beside a processor's scenarios in ``results.json``: when each was measured, and by what."""
+
+UNKNOWN = "–"  # noqa: RUF001
+Known = dict[str, Figures]
+"""By processor, the one measured first in front."""
 
 
 def save(figures: Figures, folder: Path = FOLDER) -> None:
     """Writes ``results.json``, ``RESULTS.md`` and ``results.png``."""
     from bench import plot  # the tests of this module do without matplotlib
 
-    known = record(figures, folder / "results.json", machine())
+    known = record(figures, folder / "results.json", processor())
     (folder / "RESULTS.md").write_text(table(known))
     plot.plot(known, folder / "results.png")
 
 
-def record(figures: Figures, path: Path, machine: str) -> Figures:
-    """Adds scenarios to those in the file; answers all.
+def record(figures: Figures, path: Path, processor: str) -> Known:
+    """Adds scenarios to those of this processor in the file; answers all.
 
-    Scenarios that were not measured this time keep the figures they had, with date and machine.
+    Scenarios that were not measured this time keep the figures they had, with their date.
     """
-    known: Figures = json.loads(path.read_text()) if path.exists() else {WHERE: {}}
-    known.update(figures)
-    stamp = {"date": date.today().isoformat(), "machine": machine}
+    known: Known = json.loads(path.read_text()) if path.exists() else {}
+    own = known.setdefault(processor, {WHERE: {}})
+    own.update(figures)
+    stamp = {"date": date.today().isoformat(), "runtime": runtime()}
     load = round(os.getloadavg()[2], 1)
-    known[WHERE].update(dict.fromkeys(figures, stamp | {"load": load}))
-    known["newest"] = stamp
+    own[WHERE].update(dict.fromkeys(figures, stamp | {"load": load}))
     path.write_text(json.dumps(known, indent=1) + "\n")
     return known
 
 
-def table(figures: Figures) -> str:
-    """The figures for people, in Markdown."""
-    others = _others(figures)
-    newest, most = figures["newest"], max(one["load"] for one in figures[WHERE].values())
+def table(known: Known) -> str:
+    """The figures for people, in Markdown, a column or two for each processor."""
     lines = [
         "# Speed and memory",
         "",
-        f"{newest['date']}, {newest['machine']}, load average up to {most} over 15 minutes. "
         "ViT-B/32 in fp32, random weights. Medians; in brackets the smallest and largest of all "
         "rounds. Machines drift: only ratios count. Written by `make bench`; what was tried is in "
         "[WAYS.md](WAYS.md).",
         "",
-        "| target | at most | measured | met |",
-        "|---|---|---|---|",
+        *(f"- {name}: {_when(figures)}" for name, figures in known.items()),
+        "",
+        "| target | at most | " + " | ".join(f"{name} | met" for name in known) + " |",
+        "|---|---|" + "---|---|" * len(known),
+        *_side_by_side([_targets(figures) for figures in known.values()], f"{UNKNOWN} | {UNKNOWN}"),
+        "",
+        "| further | " + " | ".join(known) + " |",
+        "|---|" + "---|" * len(known),
+        *_side_by_side([_further(figures) for figures in known.values()], UNKNOWN),
+        "",
+        "![the same as a plot](results.png)",
+        "",
     ]
-    lines += [
-        f"| {_what(row.what, name, figures, others)} | {row.limit} | {row.value} "
-        f"| {'yes' if row.met else '**no**'} |"
-        for name, row in targets.rows(figures)
+    return "\n".join(lines)
+
+
+def _side_by_side(columns: list[dict[str, str]], empty: str) -> list[str]:
+    """A line for each key of any column."""
+    keys = dict.fromkeys(key for column in columns for key in column)
+    return [
+        f"| {key} | {' | '.join(column.get(key, empty) for column in columns)} |" for key in keys
     ]
+
+
+def _when(figures: Figures) -> str:
+    """Of a processor's newest figures, and by its number of each older one."""
+    most = max(one["load"] for one in figures[WHERE].values())
+    newest, *older = _stamps(figures)
+    told = [f"{newest}, load average up to {most} over 15 minutes"]
+    told += [f"[{number}] {stamp}" for number, stamp in enumerate(older, 1)]
     if missing := targets.missing(figures):
-        lines += ["", f"Not measured, so neither met nor missed: {', '.join(missing)}."]
-    lines += ["", "| further | measured |", "|---|---|"]
-    lines += [
-        f"| {_what(what, name, figures, others)} | {value} |"
-        for name, what, value in _further(figures)
-    ]
-    for (date_, machine), number in others.items():
-        lines += ["", f"[{number}] {date_}, {machine}."]
-    if _with_vnni("int8", figures):
-        lines += ["", WITHOUT_VNNI]
-    return "\n".join([*lines, "", "![the same as a plot](results.png)", ""])
+        told.append(f"not measured, so neither met nor missed: {', '.join(missing)}")
+    return "; ".join(told)
 
 
-def _others(figures: Figures) -> dict[tuple[str, str], int]:
-    """A number for each day and machine that is not the newest."""
-    newest = tuple(figures["newest"].values())
-    stamps = {(one["date"], one["machine"]) for one in figures[WHERE].values()}
-    return {stamp: number for number, stamp in enumerate(sorted(stamps - {newest}), 1)}
+def _stamps(figures: Figures) -> list[str]:
+    """All days and runtimes, the newest first."""
+    return sorted({_stamp(one) for one in figures[WHERE].values()}, reverse=True)
 
 
-def _what(what: str, name: str, figures: Figures, others: dict[tuple[str, str], int]) -> str:
-    """What a row is about, with what sets its measurement apart."""
-    number = others.get((figures[WHERE][name]["date"], figures[WHERE][name]["machine"]))
-    vnni = ", with VNNI" if name == "int8" and _with_vnni(name, figures) else ""
-    return f"{what}{vnni}" + (f" [{number}]" if number else "")
+def _stamp(one: dict[str, str]) -> str:
+    return f"{one['date']}, {one['runtime']}"
 
 
-def _with_vnni(name: str, figures: Figures) -> bool:
-    return name in figures and "vnni" in figures[WHERE][name]["machine"]
+def _note(name: str, figures: Figures) -> str:
+    """A number behind what is older than the newest figures of this processor."""
+    number = _stamps(figures).index(_stamp(figures[WHERE][name]))
+    return f" [{number}]" if number else ""
 
 
-def _further(figures: Figures) -> Iterator[tuple[str, str, str]]:
+def _targets(figures: Figures) -> dict[str, str]:
+    return {
+        f"{row.what} | {row.limit}": f"{row.value}{_note(name, figures)} "
+        f"| {'yes' if row.met else '**no**'}"
+        for name, row in targets.rows(figures)
+    }
+
+
+def _further(figures: Figures) -> dict[str, str]:
+    return {what: value + _note(name, figures) for name, what, value in _without_a_target(figures)}
+
+
+def _without_a_target(figures: Figures) -> Iterator[tuple[str, str, str]]:
     """Scenario, what, value."""
     if "dead" in figures:
         yield "dead", "one URL in ten dead ÷ none", pairs(figures["dead"])
@@ -117,6 +137,10 @@ def _further(figures: Figures) -> Iterator[tuple[str, str, str]]:
     if "lone" in figures:
         what = "one candidate whose thumbnail the 16 clients wait for too ÷ bare batch of 16"
         yield "lone", what, targets.lone(figures["lone"]["shared"])
+    if "infinity" in figures:
+        f = figures["infinity"]
+        what = f"50 candidates ÷ infinity-emb {f['version']} on the 51 pictures, sent inline"
+        yield "infinity", what, pairs(f)
     if "loaded_ratio" in figures.get("memory", {}):
         f = figures["memory"]
         megabytes = f"{f['ours_loaded_mb']:.0f} ÷ {f['other_loaded_mb']:.0f} MB"
@@ -133,10 +157,15 @@ def _by_count(growth: Figures) -> dict[int, list[float]]:
     return seconds
 
 
-def machine() -> str:
-    """Processor, how many of its cores, what it can in 8 bits, and ONNX Runtime's version."""
+def processor() -> str:
+    """How many of its cores, its name, and what it can in 8 bits."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     known = [flag for flag in ("avx2", "avx_vnni", "avx512_vnni", "amx_int8") if flag in flags]
-    return f"{THREADS} cores of {name} ({', '.join(known)}), ONNX Runtime {ort.__version__}"
+    return f"{THREADS} cores of {name} ({', '.join(known)})"
+
+
+def runtime() -> str:
+    """ONNX Runtime's version."""
+    return f"ONNX Runtime {ort.__version__}"

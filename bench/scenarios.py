@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from bench import crowds, eight_bits, failing, known, pictures, processes
+from bench import against, crowds, eight_bits, failing, infinity, known, pictures, processes
 from bench.pictures import THUMBNAIL
 from bench.session import Bench, Figures
 
@@ -73,6 +73,15 @@ def growth(bench: Bench) -> Figures:
     }
 
 
+def shared(bench: Bench) -> Figures:
+    """16 clients with a photo each and the same fifty new listings: pictures in a call."""
+    rounds = [against.shared(bench, bench.ours()) for _ in range(bench.few)]
+    return {
+        name: statistics.median(values[of] for values in rounds)
+        for name, of in (("per_call", "batch"), ("ours_s", "shared"))
+    } | {"rounds": [values["batch"] for values in rounds]}
+
+
 def memory(bench: Bench) -> Figures:
     """Memory of all processes ÷ that of the straightforward service, both just started.
 
@@ -122,6 +131,8 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         sizes,
         crowds.clients,
         crowds.lone,
+        crowds.leftovers,
+        shared,
         growth,
         memory,
         eight_bits.int8,
@@ -133,3 +144,5 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
         start,
     )
 }
+APART: dict[str, Callable[[Bench], Figures]] = {"infinity": infinity.inline}
+"""Measured only when asked for."""

@@ -85,12 +85,12 @@ def dockerfile_image(network: str, tmp_path_factory: pytest.TempPathFactory) -> 
     override = clone / "override.yml"
     override.write_text(
         f"services: {{{SERVICE}: {{image: '{tag}', build: {{context: ., network: host, args: "
-        f"{{MODEL: {MODEL}, BASE: '{BASE}', TORCH_BACKEND: '', "
+        f"{{BASE: '{BASE}', TORCH_BACKEND: '', "
         f"PIP_INDEX_URL: '{os.environ.get('PIP_INDEX_URL', '')}'}}}}}}}}\n"
     )
     files = [clone / "docker-compose.yml", override]
     start = time.monotonic()
-    compose("up", "-d", "--build", files=files)
+    compose("up", "-d", "--build", files=files, MODEL=MODEL)
     _measure_image(tag, "docker compose up -d --build", start)
     wait_until(lambda: container()["State"]["Health"]["Status"] == "healthy", "healthy")
     docker("stop", SERVICE)

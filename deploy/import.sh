@@ -18,18 +18,16 @@ if stored 2>/dev/null; then
     echo "in the BentoML store: $model"
     exit 0
 fi
-if [ $# -eq 0 ]; then
-    case $model in
-    openclip_vit_b32) ;;
-    openclip_vit_b32_random) set -- --weights random ;;
-    efficientnet_lite0) set -- --starter ;;
-    *)
-        echo "import: '$model' is not in the BentoML store, and how to import it is not known." >&2
-        echo "Say it with IMPORT_ARGS, for example" >&2
-        echo "  IMPORT_ARGS='--model ViT-B-16-SigLIP --pretrained webli'" >&2
-        exit 1
-        ;;
-    esac
+if [ $# -ne 0 ]; then
+    case $model in *_int8) set -- --precision int8 "$@" ;; esac
+elif told=$("$python" -m clip_ranker.models.names "$model"); then
+    # shellcheck disable=SC2086 # several arguments on purpose
+    set -- $told
+else
+    echo "import: '$model' is not in the BentoML store, and how to import it is not known." >&2
+    echo "Say it with IMPORT_ARGS, for example" >&2
+    echo "  IMPORT_ARGS='--model ViT-B-16-SigLIP --pretrained webli'" >&2
+    exit 1
 fi
 if ! "$python" import_model.py "$@" --name "$model"; then
     echo "import: no model '$model', so no image. The lines above say why." >&2

@@ -1,5 +1,6 @@
 """What a benchmark without numbers can be held to: its servers do what they claim."""
 
+import json
 import os
 import subprocess
 import sys
@@ -115,25 +116,32 @@ def test_no_slower_is_shown_by_a_narrow_interval_alone(ratios: list[float], met:
     assert row.met is met
 
 
-def test_a_kept_row_keeps_its_machine(tmp_path: Path) -> None:
+def test_another_processor_s_figures_stand_beside_those_of_before(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    report.record({"fifty": _figures([1.0])}, path, "an old machine")
-    lines = report.table(
-        report.record({"late": _figures([0.5])}, path, "a new machine")
-    ).splitlines()
-    assert "a new machine" in lines[2]
+    report.record({"fifty": _figures([1.0]), "late": _figures([0.5])}, path, "an old one")
+    known = report.record({"fifty": _figures([0.9])}, path, "a new one")
+    lines = report.table(known).splitlines()
+    (head,) = [line for line in lines if line.startswith("| target")]
+    assert head == "| target | at most | an old one | met | a new one | met |"
+    (both,) = [line for line in lines if "bare session on the 51" in line]
+    assert "1.00 to 1.00" in both
+    assert "0.90 to 0.90" in both
+    (one,) = [line for line in lines if "300 ms late" in line]
+    assert one.endswith("| **no** | – | – |")  # noqa: RUF001
+
+
+def test_a_kept_row_keeps_its_day(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    known = report.record({"fifty": _figures([1.0])}, path, "one")
+    known["one"]["measured"]["fifty"]["date"] = "2000-01-01"
+    path.write_text(json.dumps(known))
+    lines = report.table(report.record({"late": _figures([0.5])}, path, "one")).splitlines()
     (kept,) = [line for line in lines if "bare session on the 51" in line]
     (new,) = [line for line in lines if "300 ms late" in line]
     assert "[1]" in kept
     assert "[1]" not in new
-    assert any(line.startswith("[1]") and "an old machine" in line for line in lines)
-
-
-def test_eight_bits_say_when_the_processor_has_vnni(tmp_path: Path) -> None:
-    figures = _figures([0.5]) | {"ours_mb": 1.0, "other_mb": 2.0, "rank": _figures([0.5])}
-    for machine, told in (("avx2, avx512_vnni", True), ("avx2", False)):
-        known = report.record({"int8": figures}, tmp_path / "results.json", machine)
-        assert (", with VNNI |" in report.table(known)) is told
+    (when,) = [line for line in lines if line.startswith("- one: ")]
+    assert "[1] 2000-01-01" in when
 
 
 def test_a_multiplication_and_its_addition_are_two_operations() -> None:

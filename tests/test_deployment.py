@@ -36,7 +36,7 @@ def test_compose_keeps_what_the_user_fixed() -> None:
     compose = yaml.safe_load(COMPOSE)
     [(name, service)] = compose["services"].items()
     assert (name, service["container_name"]) == ("clip-api", "clip-api")
-    assert service["build"] == "."
+    assert service["build"]["context"] == "."
     assert service["restart"] == "unless-stopped"
     assert service["expose"] == ["8000"]
     assert "ports" not in service
@@ -160,6 +160,42 @@ def test_an_image_with_a_model_nobody_knows_says_how_to_import_it(tmp_path: Path
     assert result.returncode == 1
     assert "'unheard_of'" in result.stderr
     assert "IMPORT_ARGS" in result.stderr
+
+
+FAKE_PYTHON = """\
+#!/bin/sh
+case $1 in
+-c) exit 1 ;; # not in the store yet
+-m) exec {python} "$@" ;;
+*) echo "$*" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "imported"),
+    [
+        (["openclip_vit_b32"], "--name openclip_vit_b32"),
+        (["openclip_vit_b32_int8"], "--precision int8 --name openclip_vit_b32_int8"),
+        (["efficientnet_lite0"], "--starter --name efficientnet_lite0"),
+        (
+            ["mine_int8", "--pretrained", "FILE"],
+            "--precision int8 --pretrained FILE --name mine_int8",
+        ),
+    ],
+)
+def test_an_image_s_model_is_imported_as_its_name_says(
+    tmp_path: Path, asked: list[str], imported: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(FAKE_PYTHON.format(python=sys.executable))
+    python.chmod(0o755)
+    environment = os.environ | {"PYTHON": str(python)}
+    command = ["deploy/import.sh", *asked]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert ran.stdout.splitlines() == [f"import_model.py {imported}"]
 
 
 def test_a_machine_without_docker_is_told_so_before_anything_is_installed() -> None:

@@ -58,7 +58,7 @@ ELSEWHERE = {
     "npm run check": "tests/clients/test_node.py",
     "npm run bundle": "tests/clients/test_node.py",
     ".venv/bin/python import_model.py  ": "tests/test_documents.py",
-    ".venv/bin/python import_model.py --precision int8": "tests/test_documents.py",
+    ".venv/bin/python import_model.py --precision": "tests/test_documents.py",
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
     ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
 }
@@ -139,7 +139,7 @@ for line in sys.stdin:
 
 def test_imports_that_need_the_model_hub_get_as_far_as_the_hub(folder: Path) -> None:
     page = commands(DOCS / "models.md")
-    block = "".join(c.text for c in page if "webli" in c.text or "int8" in c.text)
+    block = "".join(c.text for c in page if "webli" in c.text or "--precision" in c.text)
     (folder / "b32.safetensors").write_bytes(b"no weights")
     ran = subprocess.run(  # one process: torch takes long to load
         [sys.executable, "-c", IMPORT_EACH],
@@ -151,7 +151,7 @@ def test_imports_that_need_the_model_hub_get_as_far_as_the_hub(folder: Path) -> 
         text=True,
         check=False,
     )
-    assert re.findall(r"^exit code (.*)$", ran.stdout, re.M) == ["1"] * 4, ran.stderr
+    assert re.findall(r"^exit code (.*)$", ran.stdout, re.M) == ["1"] * 5, ran.stderr
     for weights in ("laion2b_s34b_b79k", "webli"):
         assert f"the model hub cannot be reached for the {weights} weights" in ran.stderr
     assert "'b32.safetensors' does not load as ViT-B-32" in ran.stderr

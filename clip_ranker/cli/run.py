@@ -10,7 +10,7 @@ from contextlib import suppress
 import httpx
 
 from clip_ranker.errors import ModelNotFoundError
-from clip_ranker.models import store
+from clip_ranker.models import names, store
 from clip_ranker.settings import get_settings
 
 PORT = os.environ.get("PORT", "8000")
@@ -23,6 +23,7 @@ WARNING: serving the small starter model (EfficientNet-Lite0), because the OpenC
 neither in the store nor could they be downloaded. Scores are real but much less discerning.
 `.venv/bin/python import_model.py --help` tells how to bring the weights; then run again.
 """
+REFUSED = "make run: no model '{}'; the lines above say why"
 READY = """\
 
 clip-ranker answers on {url} with the model {model}. Try, in another terminal:
@@ -42,7 +43,7 @@ Ctrl-C stops it.
 
 def main() -> int:
     """Runs until interrupted; returns the exit code of the service."""
-    model = _model()
+    model = chosen_model()
     environment = os.environ | {"CLIP_MODEL": model, "BENTOML_DO_NOT_TRACK": "True"}
     serve = [sys.executable, "-m", "bentoml", "serve", "--port", PORT]
     with subprocess.Popen(serve, env=environment) as service:
@@ -59,27 +60,33 @@ def main() -> int:
         return service.wait()
 
 
-def _model() -> str:
-    """The model to serve: the chosen one, the default if it can be had, else the starter."""
+def chosen_model() -> str:
+    """The one to serve: ``CLIP_MODEL``, or the starter where that is the default and not to be had.
+
+    Raises:
+        ModelNotFoundError: it is not in the store, and its name does not tell how to import it.
+    """
     wanted = get_settings().model
     for name in get_settings().models:
-        store.load(name)  # raises what is wrong
-    if wanted != DEFAULT:
-        store.load(wanted)  # raises what is wrong
-    elif not _stored(DEFAULT):
-        if not _stored(STARTER, "--starter"):
-            raise SystemExit("no model could be imported; the lines above say why")
-        print(STARTER_WARNING, file=sys.stderr, flush=True)
-        return STARTER
-    return wanted
+        if not _stored(name):
+            raise SystemExit(REFUSED.format(name))
+    if _stored(wanted):
+        return wanted
+    if wanted != DEFAULT or not _stored(STARTER):
+        raise SystemExit(REFUSED.format(wanted))
+    print(STARTER_WARNING, file=sys.stderr, flush=True)
+    return STARTER
 
 
-def _stored(name: str, *arguments: str) -> bool:
+def _stored(name: str) -> bool:
     """Whether the store has the model, after an import if need be."""
     try:
         store.load(name)
     except ModelNotFoundError:
-        command = [sys.executable, "import_model.py", *arguments]
+        arguments = names.arguments(name)
+        if arguments is None:
+            raise
+        command = [sys.executable, "import_model.py", *arguments, "--name", name]
         return subprocess.run(command, check=False).returncode == 0
     return True
 

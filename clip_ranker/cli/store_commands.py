@@ -15,13 +15,11 @@ from rich.text import Text
 from clip_ranker.cli import service
 from clip_ranker.cli.show import plain, plain_json
 from clip_ranker.errors import ModelNotFoundError
-from clip_ranker.models import store
+from clip_ranker.models import names, store
 from clip_ranker.rank.models import ModelsResponse
 
 DONE = 0
 PRECISIONS = {"fp32": "fp32", "int8": "8 bits"}
-IN_8_BITS = "_int8"
-"""How the name of a model in 8 bits ends, as an import gives it."""
 
 
 def add_to(commands: Any) -> None:
@@ -83,7 +81,7 @@ def about(name: str) -> dict[str, Any]:
     folder = Path(bentoml.models.get(name).path)
     told = {
         "name": name,
-        "precision": "8 bits" if name.endswith(IN_8_BITS) else "fp32",
+        "precision": "8 bits" if name.endswith(names.INT8) else "fp32",
         "size_bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
     }
     try:

@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import re
 import sys
 import tempfile
 import warnings
@@ -12,11 +11,12 @@ from pathlib import Path
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing.progress import step as _step
 from clip_ranker.importing.progress import warn
+from clip_ranker.models import names
 
 DEFAULT_MODEL, DEFAULT_PRETRAINED = "ViT-B-32", "laion2b_s34b_b79k"
 STARTER = "efficientnet_lite0"
 RANDOM = "random"
-INT8 = "int8"
+FP32, INT8, AUTO = "fp32", "int8", "auto"
 EPILOG = """\
 examples:
   python import_model.py                         the default, ViT-B-32 / laion2b_s34b_b79k
@@ -25,6 +25,7 @@ examples:
                                                  weights you have as a file
   python import_model.py --model ViT-B-16-SigLIP --pretrained webli
   python import_model.py --precision int8        the default in 8 bits, as openclip_vit_b32_int8
+  python import_model.py --precision auto        both, and what each costs on this processor
   python import_model.py --weights random        the default's shape and speed, no meaning
 
 The service answers with CLIP_MODEL, by default openclip_vit_b32.
@@ -33,29 +34,31 @@ The service answers with CLIP_MODEL, by default openclip_vit_b32.
 
 def main(arguments: Sequence[str] | None = None, *, program: str = "import_model.py") -> int:
     """Runs the command line, that of the process by default; returns the exit code."""
-    options = _parser(program).parse_args(arguments)
+    options = parser(program).parse_args(arguments)
+    if options.precision == AUTO:
+        from clip_ranker.importing import compare
+
+        return compare.both(main, arguments or sys.argv[1:], name_of(options))
     warnings.filterwarnings("ignore")  # torch's and open_clip's, about their own insides
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):
         from clip_ranker.importing import graphs, sources
         from clip_ranker.models import store
     try:
+        name = name_of(options)
         if options.starter:
-            name = options.name or STARTER
             with _step("loading EfficientNet-Lite0"):
                 source = sources.starter()
         else:
             model = options.model or DEFAULT_MODEL
             pretrained = _pretrained(options)
-            suffix = "_random" if pretrained == RANDOM else ""
-            name = options.name or store_name(Path(model).stem) + suffix
             with _step(f"loading {model}, {pretrained} weights"):
                 source = sources.from_open_clip(model, pretrained)
         if source.warning:
             warn(source.warning)
         digest = source.digest()
         if options.precision == INT8:
-            name, digest = options.name or f"{name}_{INT8}", f"{digest}-{INT8}"
+            digest = f"{digest}-{INT8}-smooth"  # another where another graph is made of the weights
         known = store.find(name, digest, source.preprocess)
         if known is not None:
             print(f"already in the store: {known}")
@@ -95,13 +98,19 @@ def _pretrained(options: argparse.Namespace) -> str:
     return DEFAULT_PRETRAINED
 
 
-def store_name(model: str) -> str:
-    """``ViT-B-32`` as ``openclip_vit_b32``."""
-    name = re.sub(r"-(?=\d)", "", model.lower())
-    return "openclip_" + re.sub(r"[^a-z0-9]+", "_", name)
+def name_of(options: argparse.Namespace) -> str:
+    """In the store: the one given, else by the rule of ``names``."""
+    if options.name:
+        return str(options.name)
+    name = names.of(Path(options.model or DEFAULT_MODEL).stem)
+    if RANDOM in (options.weights, options.pretrained):
+        name += names.RANDOM
+    name = STARTER if options.starter else name
+    return name + names.INT8 if options.precision == INT8 else name
 
 
-def _parser(program: str) -> argparse.ArgumentParser:
+def parser(program: str) -> argparse.ArgumentParser:
+    """The command line."""
     parser = argparse.ArgumentParser(
         prog=program,
         description=__doc__,
@@ -126,10 +135,10 @@ def _parser(program: str) -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--precision",
-        choices=["fp32", INT8],
-        default="fp32",
+        choices=[FP32, INT8, AUTO],
+        default=FP32,
         help="int8: about half the time and a quarter of the memory, refused where rankings of "
-        "real photographs would change",
+        "real photographs would change; auto: both, and what each costs on this processor",
     )
     parser.add_argument("--name", help="name in the store (default: made from the model's)")
     return parser

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import command, export, lean, parity, sources
-from clip_ranker.models import store
+from clip_ranker.models import names, store
 from clip_ranker.models.encoder import Encoder
 from tests.conftest import ROOT, run_import
 
@@ -176,4 +176,4 @@ def test_an_unreachable_hub_names_both_ways_out() -> None:
     ],
 )
 def test_names_in_the_store_follow_the_model(model: str, name: str) -> None:
-    assert command.store_name(model) == name
+    assert names.of(model) == name

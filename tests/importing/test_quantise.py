@@ -94,16 +94,15 @@ def test_weights_that_8_bits_ruin_are_refused_by_the_command(
     open_clip.add_model_config(TINY)
     clip = open_clip.create_model("tiny", pretrained=None)
     visual = clip.visual
-    norms = [norm for block in visual.transformer.resblocks for norm in (block.ln_1, block.ln_2)]
+    width = visual.conv1.out_channels
     with torch.no_grad():
         # A channel that is always zero: its huge weights change nothing in float, but all other
-        # weights of their row are lost beside them in steps of 8 bits.
-        for norm in (*norms, visual.ln_post):
-            norm.weight[0] = norm.bias[0] = 0
+        # weights of their row are lost beside them in steps of 8 bits. No norm stands before it.
         for block in visual.transformer.resblocks:
-            block.attn.in_proj_weight[:, 0] = 1e3
-            block.mlp.c_fc.weight[:, 0] = 1e3
-        visual.proj[0] = 1e3
+            block.attn.in_proj_weight[2 * width] = block.attn.in_proj_bias[2 * width] = 0
+            block.attn.out_proj.weight[:, 0] = 1e3
+            block.mlp.c_fc.weight[0] = block.mlp.c_fc.bias[0] = 0
+            block.mlp.c_proj.weight[:, 0] = 1e3
     checkpoint = tmp_path / "weights.safetensors"
     save_file({name: w.contiguous() for name, w in clip.state_dict().items()}, checkpoint)
     arguments = ["--model", TINY, "--pretrained", str(checkpoint), "--precision", "int8"]
