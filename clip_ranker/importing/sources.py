@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -110,17 +111,17 @@ def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source
     )
 
 
-def _clip(model: str, found: Weights, *, text: bool) -> nn.Module:
+def _clip(model: str, found: Weights, *, text: bool) -> Any:
     """Both towers with their weights; unless ``text``, a stand-in for one of another library."""
     path = str(found.path) if found.path else None
     if text or "hf_model_name" not in weights.config(model)["text_cfg"]:
-        return open_clip.create_model(  # type: ignore[no-any-return]
+        return open_clip.create_model(
             model,
             pretrained=path,
             pretrained_text=False,
             force_preprocess_cfg=found.published,
         )
-    clip: nn.Module = open_clip.create_model(
+    clip = open_clip.create_model(
         model, text_cfg=NO_TEXT, pretrained_text=False, force_preprocess_cfg=found.published
     )
     if path:
