@@ -1,24 +1,24 @@
 """The two BentoML services and their wiring; the logic is in clip_ranker."""
 
+import json
 import os
 from functools import partial
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import bentoml
 import numpy as np
-from bentoml.exceptions import BentoMLException, InvalidArgument
+from bentoml.exceptions import InvalidArgument
 
 from clip_ranker import entrypoint, web
 from clip_ranker.embed.embedder import Embedder
-from clip_ranker.embed.hung import Watched
+from clip_ranker.embed.hung import LOADING_S, Watched
 from clip_ranker.embed.packed import pack, unpack
-from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
+from clip_ranker.embed.remote import Remote
+from clip_ranker.embed.text_calls import TextCalls
 from clip_ranker.models import store
-from clip_ranker.models.encoder import Embedding, Encoder
-from clip_ranker.models.preprocess import Pixels
+from clip_ranker.models.encoder import Encoder
+from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
 from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
@@ -86,10 +86,16 @@ class ClipEmbedder:
     def __init__(self) -> None:
         self._models = {
             name: Watched(
-                Encoder(model.graph, threads=settings.embed_threads),
+                Encoder(model.graph, threads=settings.embed_threads, frugal=len(models) > 1),
                 timeout_s=settings.embed_timeout_s,
             )
             for name, model in models.items()
+        }
+        limits = {"timeout_s": settings.embed_timeout_s, "first_s": LOADING_S}
+        self._texts = {
+            name: Watched(TextEncoder(model.text, threads=settings.embed_threads), **limits)
+            for name, model in models.items()
+            if model.text
         }
 
     @bentoml.api
@@ -101,9 +107,23 @@ class ClipEmbedder:
         raise InvalidArgument("this embedder serves other models than the API asks for")
 
     @bentoml.api
+    def texts(self, name: str, texts: list[str]) -> np.ndarray:
+        """Texts to float32 (batch, dim), rows of unit length."""
+        return self._texts[name](texts)
+
+    @bentoml.api
+    def texts_packed(self, texts: str, key: str) -> str:
+        """The same for an API elsewhere, of a list in JSON; empty if no text tower has this key."""
+        for name, watched in self._texts.items():
+            if (tower := models[name].text) and tower.key == key:
+                return pack(watched(json.loads(texts)))
+        return ""
+
+    @bentoml.api
     async def check(self) -> bool:
         """Whether all models work; does not wait in line for them, as what is not async does."""
-        return all(model.well for model in self._models.values())
+        well = all(model.well for model in self._models.values())
+        return well and not any(texts.hangs for texts in self._texts.values())
 
     @bentoml.api
     async def pid(self) -> int:
@@ -133,15 +153,17 @@ class ClipRanker:
     @bentoml.on_startup
     async def start(self) -> None:
         """Runs inside the event loop, before the first request."""
+        remote = Remote(self.remote.to_async.call, models, elsewhere=bool(settings.embedder_url))
         if settings.embedder_url:
-            embedder.connect(self._embed, check=partial(self._ask, "check"))
+            embedder.connect(remote.pictures, check=partial(remote.ask, "check"))
         else:
-            embedder.connect(self._embed, partial(self._ask, "pid"))
+            embedder.connect(remote.pictures, partial(remote.ask, "pid"))
         feedback = Feedback(verdicts) if verdicts else None
         pictures: dict[str, Pictures] = {}
         for name, model in models.items():
-            beside = pictures.get(settings.model)
-            pictures[name] = Pictures(model, settings, partial(embedder, name), beside=beside)
+            texts = TextCalls(embedder, partial(remote.texts, name)) if model.text else None
+            more: Any = {"beside": pictures.get(settings.model), "embed_texts": texts}
+            pictures[name] = Pictures(model, settings, partial(embedder, name), **more)
         self._api = Api(pictures, settings, feedback)
 
     @bentoml.on_shutdown
@@ -173,24 +195,6 @@ class ClipRanker:
     async def feedback(self, request: FeedbackRequest, /) -> FeedbackResponse:
         """Takes what somebody says of a listing."""
         return await self._api.feedback(request)
-
-    async def _embed(self, name: str, pixels: Pixels) -> Embedding:
-        if settings.embedder_url:
-            return unpack(await self._ask("embed_packed", pack(pixels), models[name].digest))
-        return await self._ask(f"embed_{name}", pixels)
-
-    async def _ask(self, name: str, *arguments: Any) -> Any:
-        try:
-            return await self.remote.to_async.call(name, *arguments)
-        except aiohttp.ClientError as error:
-            raise ConnectionError(str(error)) from error
-        except BentoMLException as error:
-            if settings.embedder_url and error.error_code != HTTPStatus.INTERNAL_SERVER_ERROR:
-                # Another model, or something before it that is full or down: no picture's fault.
-                raise EmbedderUnavailableError(
-                    f"the embedder refuses ({error.error_code:d}), try again in a few seconds"
-                ) from error
-            raise EmbedFailedError("batch") from error
 
 
 web.install(ClipRanker, settings, list(models.values()), well=lambda: embedder.well)

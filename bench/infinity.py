@@ -19,6 +19,7 @@ from tests.running import free_port
 
 VERSION = "0.0.78"
 PACKAGES = (
+    "aiohttp",
     f"infinity-emb[server,torch]=={VERSION}",
     "huggingface_hub<1",
     "pillow",
@@ -59,8 +60,9 @@ def _serving() -> Iterator[httpx.Client]:
     if not model.exists():
         from open_clip.tokenizer import default_bpe
 
-        subprocess.run([sys.executable, "-m", "venv", FOLDER / "venv"], check=True)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", *PACKAGES], check=True)
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", FOLDER / "venv"], check=True)
+        install = [sys.executable, "-m", "uv", "pip", "install", "--python", python, *PACKAGES]
+        subprocess.run(install, check=True)  # pip takes minutes to find what fits together
         part = FOLDER / "part"
         command = [python, ROOT / "bench" / "infinity_model.py", part, default_bpe()]
         subprocess.run(command, check=True)
@@ -68,7 +70,7 @@ def _serving() -> Iterator[httpx.Client]:
     port = free_port()
     command = [python.with_name("infinity_emb"), "v2", "--model-id", model, "--port", str(port)]
     command += ["--served-model-name", NAME, "--engine", "torch", "--device", "cpu"]
-    command += ["--batch-size", str(BATCH), "--no-bettertransformer"]
+    command += ["--batch-size", str(BATCH), "--no-bettertransformer", "--no-model-warmup"]
     own = os.environ | {"OMP_NUM_THREADS": str(THREADS), "HF_HUB_OFFLINE": "1", "DO_NOT_TRACK": "1"}
     url = f"http://127.0.0.1:{port}"
     with (

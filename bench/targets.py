@@ -6,8 +6,6 @@ from typing import Any, NamedTuple
 
 DOWNLOAD_S = 2 * 3.0
 """``CLIP_DOWNLOAD_TIMEOUT_S`` with its one retry."""
-LINEAR = 0.10
-"""A request may be this far off the line through all."""
 NOT_SLOWER = 1.05
 """What an interval that is to show equality may reach up to."""
 T_9 = 2.26
@@ -98,7 +96,7 @@ def _growth(f: Figures) -> Row:
         f"{f['fixed_ms']:.0f} ms, {f['per_picture_ms']:.1f} ms a picture, "
         f"off the line by {f['worst_deviation']:.0%} at most"
     )
-    met = f["fixed_ms"] < 60 and f["worst_deviation"] <= LINEAR
+    met = f["fixed_ms"] < 60 and f["worst_deviation"] <= 0.1
     return Row("10 to 200 candidates: linear, fixed part", "60 ms", value, met)
 
 

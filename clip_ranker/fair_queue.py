@@ -23,12 +23,9 @@ class Request:
         embedded: pictures it has had in calls so far.
     """
 
-    def __init__(
-        self, max_concurrency: int, *, early: bool = False, background: bool = False
-    ) -> None:
+    def __init__(self, max_concurrency: int, *, early: bool = False, background: bool = False):
         self.max_concurrency = max_concurrency
-        self.early = early
-        self.background = background
+        self.early, self.background = early, background
         self.embedded = 0
 
 
@@ -145,12 +142,9 @@ class FairQueue(Generic[Work]):
             suits: whether this work may be taken; the next that may is.
         """
         requests = [one for one in self._lines if one.background is background]
-        hosts: Counter[str | None] = Counter(
-            picture.host for picture in self.held if background or picture.live
-        )
+        hosts = Counter[str | None](one.host for one in self.held if background or one.live)
         for request in sorted(requests, key=self._rank):
-            picture = self._first(request, hosts, suits)
-            if picture is not None:
+            if picture := self._first(request, hosts, suits):
                 self.held[picture] = request
                 self.held_by[request] += 1
                 self._lines.move_to_end(request)

@@ -5,8 +5,8 @@ Who is next is the fair queue's to say; the quotas are here.
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +26,17 @@ def most_in_a_call(max_batch_size: int) -> int:
     return max_batch_size + max_batch_size // 4
 
 
+Content = NDArray[np.uint8] | tuple[str, ...]
+
+
 class ToEmbed(NamedTuple):
-    """A decoded picture, uint8 (height, width, 3), the model that is called with it, and where its
-    embedding is awaited.
+    """What goes to a model, the call that takes such, and where its embedding is awaited.
+
+    A decoded picture, uint8 (height, width, 3), or a few texts, which count as one picture.
     """
 
-    pixels: NDArray[np.uint8]
-    embed: Callable[[NDArray[np.uint8]], Awaitable[NDArray[np.float32]]]
+    content: Content
+    embed: Callable[[Any], Awaitable[Iterable[NDArray[np.float32]]]]
     embedding: asyncio.Future[NDArray[np.float32]]
 
 
@@ -54,7 +58,7 @@ class Turns:
             large picture.
         decoding: goes as far ahead as the next call may reach, because it shares the processor with
             the call before; but each request may have one picture ahead.
-        to_embed: decoded pictures.
+        to_embed: decoded pictures, and texts by the few.
     """
 
     def __init__(

@@ -27,7 +27,8 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 IMPORTS = {
-    "tiny": ["--model", "tests/models/tiny.json", "--weights", "random", "--name", "tiny"],
+    "tiny": ["--model", "tests/models/tiny.json", "--weights", "random"],
+    "tiny_text": ["--model", "tests/models/tiny_text.json", "--weights", "random", "--text"],
     "efficientnet_lite0": ["--starter"],
     "openclip_vit_b32_random": ["--weights", "random"],
 }
@@ -55,7 +56,7 @@ def stored() -> Callable[[str], str]:
         try:
             store.load(name)
         except ModelNotFoundError:
-            result = run_import(*IMPORTS[name])
+            result = run_import(*IMPORTS[name], "--name", name)
             assert result.returncode == 0, result.stderr
         return name
 

@@ -229,6 +229,8 @@ def test_the_dockerfile_installs_nothing_into_the_image_without_a_hash() -> None
 
 def test_the_import_stage_is_pinned() -> None:
     pinned = (ROOT / "deploy/requirements-import.txt").read_text().splitlines()
+    assert all("==" in line for line in pinned)
+    pinned += (ROOT / "requirements.txt").read_text().splitlines()  # the stage is held to both
     names = {line.partition("==")[0].replace("-", "_") for line in pinned}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = {
@@ -236,4 +238,3 @@ def test_the_import_stage_is_pinned() -> None:
         for line in project["optional-dependencies"]["import"]
     }
     assert wanted <= names
-    assert all("==" in line for line in pinned)

@@ -48,6 +48,7 @@ KINDS = {"sh", "ts", "json", "yaml", "caddyfile"}
 ELSEWHERE = {
     "make run ": "tests/processes/test_make_run.py",
     "CLIP_MODEL=efficientnet_lite0 make run": "tests/processes/test_make_run.py",
+    "CLIP_MODELS=": "tests/service/test_models.py",
     "curl -s http://localhost:8000/rank": "tests/test_readme.py",
     "docker logs --since 1h clip-api": "deploy/test_documents.py",
     "(cd ../typescript && npm install && npm pack": "tests/clients/test_documents.py",
@@ -59,6 +60,7 @@ ELSEWHERE = {
     "npm run bundle": "tests/clients/test_node.py",
     ".venv/bin/python import_model.py  ": "tests/test_documents.py",
     ".venv/bin/python import_model.py --precision": "tests/test_documents.py",
+    ".venv/bin/python import_model.py --text": "tests/importing/test_text.py",
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
     ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
 }

@@ -1,18 +1,20 @@
 """Ranks in this process, with the model from the store and the service's own parts."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Self
+from collections.abc import Awaitable, Callable
+from typing import Self, TypeVar
 
 from clip_ranker.cli.inputs import FILE, PhotoError, read_picture
 from clip_ranker.errors import BadRequestError
 from clip_ranker.models import store
-from clip_ranker.models.encoder import Encoder
+from clip_ranker.models.encoder import Embedding, Encoder
+from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import EXAMPLES, Pictures
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import get_settings
 
+Batch = TypeVar("Batch")
 READERS = {**EXAMPLES, FILE: read_picture}  # of URLs that are no downloads, by scheme
 NEVER_S = 1e6  # somebody watches the progress bar and can press Ctrl-C
 
@@ -57,13 +59,17 @@ class Here:
 
     async def _begin(self) -> Pictures:
         settings = get_settings()
-        encoder = Encoder(self._stored.graph, threads=settings.embed_threads)
-        return Pictures(
-            self._stored, settings, lambda pixels: asyncio.to_thread(encoder, pixels), READERS
-        )
+        threads, tower = settings.embed_threads, self._stored.text
+        embed = _in_a_thread(Encoder(self._stored.graph, threads=threads))
+        texts = _in_a_thread(TextEncoder(tower, threads=threads)) if tower else None
+        return Pictures(self._stored, settings, embed, READERS, embed_texts=texts)
 
     async def _rank(self, request: RankRequest, advance: Callable[[], None]) -> RankResponse:
         async with Ranking(request, self._pictures, timeout_s=NEVER_S) as ranking:
             async for _ in ranking.events():
                 advance()
         return ranking.answer()
+
+
+def _in_a_thread(encode: Callable[[Batch], Embedding]) -> Callable[[Batch], Awaitable[Embedding]]:
+    return lambda batch: asyncio.to_thread(encode, batch)

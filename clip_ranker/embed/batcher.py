@@ -1,7 +1,7 @@
-"""Gathers decoded pictures of all requests into calls of the embedder."""
+"""Gathers decoded pictures and texts of all requests into calls of the embedder."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,10 +10,12 @@ from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.turns import ToEmbed, Turns
+from clip_ranker.turns import Content, ToEmbed, Turns
 
 Embed = Callable[[Pixels], Awaitable[Embedding]]
 """uint8 (batch, height, width, 3) to float32 (batch, dim)."""
+EmbedUnits = Callable[[Sequence[tuple[str, ...]]], Awaitable[Sequence[Embedding]]]
+"""Texts by the few to float32 (texts, dim) for each of these few."""
 
 
 class Batcher:
@@ -30,22 +32,24 @@ class Batcher:
         self._turns = turns
         self._calling: asyncio.Task[None] | None = None
 
-    def put(self, picture: Picture, pixels: Pixels, embed: Embed) -> asyncio.Future[Embedding]:
-        """Puts a decoded picture, uint8 (height, width, 3), in line for a model.
+    def put(
+        self, picture: Picture, content: Content, embed: Embed | EmbedUnits
+    ) -> asyncio.Future[Embedding]:
+        """Puts a decoded picture, or a few texts that count as one, in line for a model.
 
         Args:
             picture: whose it is.
-            pixels: of it.
-            embed: the embedder's call; what shares one has the same.
+            content: pixels of it, uint8 (height, width, 3), or the texts.
+            embed: the embedder's call for such; what shares one has the same.
 
         Returns:
-            Its embedding, float32 (dim,); fails with EmbedFailedError, the model has no finite
-            vector for it, or with EmbedderUnavailableError, nothing can be embedded at the moment.
-            Cancelling it takes the picture out of the line.
+            Its embedding, float32 (dim,), or theirs, (texts, dim); fails with EmbedFailedError, the
+            model has no finite vector, or with EmbedderUnavailableError, nothing can be embedded at
+            the moment. Cancelling it takes the picture out of the line.
         """
         embedding: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
         embedding.add_done_callback(lambda _: self._turns.end(picture))
-        self._turns.to_embed.put(picture, ToEmbed(pixels, embed, embedding))
+        self._turns.to_embed.put(picture, ToEmbed(content, embed, embedding))
         if self._calling is None:
             self._calling = asyncio.create_task(self._call_until_empty())
         return embedding
@@ -58,10 +62,13 @@ class Batcher:
             self._calling = None
 
     async def _call(self, call: Mapping[Picture, ToEmbed]) -> None:
-        metrics.BATCH_PICTURES.observe(len(call))
-        embed = next(iter(call.values())).embed  # all have the same
+        embed = next(iter(call.values())).embed  # all have the same, and are of the same kind
+        contents = [one.content for one in call.values()]
+        pictures = [one for one in contents if isinstance(one, np.ndarray)]
+        if pictures:
+            metrics.BATCH_PICTURES.observe(len(pictures))
         try:
-            embeddings = await embed(np.stack([one.pixels for one in call.values()]))
+            embeddings = await embed(np.stack(pictures) if pictures else contents)
             for one, embedding in zip(call.values(), embeddings, strict=True):
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)

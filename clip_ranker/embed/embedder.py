@@ -5,11 +5,11 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 
 import numpy as np
 
 from clip_ranker.embed.hung import Check, hung_after_s, in_line
+from clip_ranker.embed.probed import Probed
 from clip_ranker.embed.process import CANNOT_TELL, Process
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
@@ -17,8 +17,9 @@ from clip_ranker.models.preprocess import Pixels, Preprocess
 
 logger = logging.getLogger(__name__)
 
-Call = Callable[[str, Pixels], Awaitable[Embedding]]
+EmbedWith = Callable[[str, Pixels], Awaitable[Embedding]]
 """Name of a model and uint8 (batch, height, width, 3) to float32 (batch, dim)."""
+Call = Callable[[], Awaitable[Embedding]]
 AskPid = Callable[[], Awaitable[int]]
 DISPATCHER_LESSONS = 12
 """Calls until BentoML's dispatcher stops training itself (``train_optimizer`` in 1.4.39)."""
@@ -29,21 +30,6 @@ FAILED_PAUSE_S = 1.0
 """After a picture that the model failed on; BentoML logs a traceback for each."""
 IN_LINE_S = 60.0
 """On another machine a call may wait that long behind those of other APIs, while that works."""
-
-
-@dataclass
-class _Model:
-    """What is known of one.
-
-    Attributes:
-        black: a picture to probe it with, uint8 (1, height, width, 3).
-        one_picture_s: what one takes by itself.
-        failed_on: so many pictures, since the last probe.
-    """
-
-    black: Pixels
-    one_picture_s: float = 0.0
-    failed_on: int = 0
 
 
 class Embedder:
@@ -61,21 +47,20 @@ class Embedder:
     Attributes:
         well: whether pictures can be embedded with every model, as far as the last calls or
             probes tell.
+        starts: processes found so far, each a new one.
     """
 
     def __init__(self, models: Mapping[str, Preprocess], *, timeout_s: float) -> None:
         self.well = False
-        self._models = {
-            name: _Model(np.zeros((1, pixels.height, pixels.width, 3), np.uint8))
-            for name, pixels in models.items()
-        }
+        self.starts = 0
+        self._models = {name: Probed.of(pixels) for name, pixels in models.items()}
         self._timeout_s = timeout_s
         self._answered_at = 0.0
         self._process = Process()
         self._one_at_a_time = asyncio.Lock()
 
     def connect(
-        self, call: Call, ask_pid: AskPid | None = None, *, check: Check | None = None
+        self, call: EmbedWith, ask_pid: AskPid | None = None, *, check: Check | None = None
     ) -> None:
         """Begins to look for the process; needs a running event loop.
 
@@ -98,10 +83,21 @@ class Embedder:
             EmbedderUnavailableError: the process is starting, away or hung, or refuses.
             EmbedFailedError: the model failed on this batch.
         """
+        try:
+            embeddings = await self.asked(*self._with(name, pixels))
+        except EmbedFailedError:
+            self._models[name].failed_on = len(pixels)
+            raise
+        if not np.isfinite(embeddings).all():
+            self._models[name].failed_on = len(pixels)
+        return embeddings
+
+    async def asked(self, call: Call, expected_s: float) -> Embedding:
+        """Any call of the process, of which so long is expected; raises likewise."""
         if not self.well:
             raise EmbedderUnavailableError("the model is starting, try again in a few seconds")
         try:
-            embeddings = await self._bounded(name, pixels)
+            return await self._bounded(call, expected_s)
         except (TimeoutError, ConnectionError) as error:
             logger.error("embedder: %s, looking for it", type(error).__name__)
             self.well = False
@@ -111,26 +107,24 @@ class Embedder:
             logger.error("embedder: %s", error)
             self.well = False
             raise
-        except EmbedFailedError:
-            self._models[name].failed_on = len(pixels)
-            raise
-        if not np.isfinite(embeddings).all():
-            self._models[name].failed_on = len(pixels)
-        return embeddings
 
-    async def _bounded(self, name: str, pixels: Pixels, *, probing: bool = False) -> Embedding:
-        hung_s = hung_after_s(self._models[name].one_picture_s * len(pixels), self._timeout_s)
+    def _with(self, name: str, pixels: Pixels) -> tuple[Call, float]:
+        expected_s = self._models[name].one_picture_s * len(pixels)
+        return lambda: self._call(name, pixels), expected_s
+
+    async def _bounded(self, call: Call, expected_s: float, *, probing: bool = False) -> Embedding:
+        hung_s = hung_after_s(expected_s, self._timeout_s)
         limit_s = hung_s if self._check is None else max(hung_s, IN_LINE_S)
         async with self._one_at_a_time, self._process.killed_after(limit_s):
             if not (self.well or probing):  # the call that this one waited for has failed
                 raise ConnectionError
             try:
-                embeddings = await in_line(self._call(name, pixels), self._check, hung_s)
+                embeddings = await in_line(call(), self._check, hung_s)
             except ConnectionError:
                 if not self._alive():
                     raise
                 # An idle connection can die under a request, and embedding twice does no harm.
-                embeddings = await in_line(self._call(name, pixels), self._check, hung_s)
+                embeddings = await in_line(call(), self._check, hung_s)
             self._answered_at = time.monotonic()
             return embeddings
 
@@ -178,7 +172,7 @@ class Embedder:
             await self._probe(name)
             model.one_picture_s = time.perf_counter() - start
             logger.info("embedder: %s is well, one picture %.3f s", name, model.one_picture_s)
-        self.well = True
+        self.well, self.starts = True, self.starts + 1
         for name, model in self._models.items():
             for _ in range(DISPATCHER_LESSONS):  # it holds some of its first calls back
                 start = time.perf_counter()
@@ -191,7 +185,7 @@ class Embedder:
         """Embeds black pictures: as many as the model failed on, or one."""
         model = self._models[name]
         black = np.repeat(model.black, model.failed_on or 1, axis=0)
-        embeddings = await self._bounded(name, black, probing=True)
+        embeddings = await self._bounded(*self._with(name, black), probing=True)
         if not np.isfinite(embeddings).all():
             raise EmbedFailedError("vector")
         model.failed_on = 0

@@ -3,15 +3,18 @@
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
+from typing import Generic, TypeVar
 
 import numpy as np
 
 from clip_ranker.models.encoder import Embedding
-from clip_ranker.models.preprocess import Pixels
 
+Batch = TypeVar("Batch", bound=Sized)
 Check = Callable[[], Awaitable[bool]]
 """Asks an embedder beside its calls whether it works."""
+LOADING_S = 30.0
+"""What the first call for texts may be expected to take, which loads the text tower."""
 ANSWERED_WITHIN_S = 14.0
 """A hung call should not be waited for longer: requests must be answered within 15 s."""
 
@@ -38,35 +41,43 @@ async def in_line(call: Awaitable[Embedding], check: Check | None, hung_s: float
         answer.cancel()
 
 
-class Watched:
+class Watched(Generic[Batch]):
     """A model in a thread, with its state for other threads; one call at a time.
 
     Args:
-        encode: uint8 (batch, height, width, 3) to float32 (batch, dim).
+        encode: a batch of pictures, or of texts, to float32 (batch, dim).
         timeout_s: least time after which a call counts as hung.
+        first_s: what one may be expected to take until it is known.
     """
 
-    def __init__(self, encode: Callable[[Pixels], Embedding], *, timeout_s: float) -> None:
+    def __init__(
+        self, encode: Callable[[Batch], Embedding], *, timeout_s: float, first_s: float = 0
+    ) -> None:
         self._encode = encode
         self._timeout_s = timeout_s
-        self._one_picture_s = 0.0
+        self._one_s = first_s
         self._hung_at = math.inf
         self._failed = False
 
-    def __call__(self, pixels: Pixels) -> Embedding:
-        """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim)."""
+    def __call__(self, batch: Batch) -> Embedding:
+        """Embeds it to float32 (batch, dim)."""
         start = time.monotonic()
-        self._hung_at = start + hung_after_s(self._one_picture_s * len(pixels), self._timeout_s)
+        self._hung_at = start + hung_after_s(self._one_s * len(batch), self._timeout_s)
         failed = True
         try:
-            embeddings = self._encode(pixels)
+            embeddings = self._encode(batch)
             failed = not np.isfinite(embeddings).all()
             return embeddings
         finally:
-            self._one_picture_s = (time.monotonic() - start) / len(pixels)
+            self._one_s = (time.monotonic() - start) / len(batch)
             self._failed, self._hung_at = failed, math.inf
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a call is out that should have been back."""
+        return time.monotonic() >= self._hung_at
 
     @property
     def well(self) -> bool:
         """No call hangs, and the last one gave vectors."""
-        return not self._failed and time.monotonic() < self._hung_at
+        return not self._failed and not self.hangs

@@ -48,18 +48,19 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
         name = name_of(options)
         if options.starter:
             with _step("loading EfficientNet-Lite0"):
-                source = sources.starter()
+                source = sources.starter(text=options.text)
         else:
             model = options.model or DEFAULT_MODEL
             pretrained = _pretrained(options)
             with _step(f"loading {model}, {pretrained} weights"):
-                source = sources.from_open_clip(model, pretrained)
+                source = sources.from_open_clip(model, pretrained, text=options.text)
         if source.warning:
             warn(source.warning)
         digest = source.digest()
         if options.precision == INT8:
             digest = f"{digest}-{INT8}-smooth"  # another where another graph is made of the weights
-        known = store.find(name, digest, source.preprocess)
+        text = source.text.key if source.text else None
+        known = store.find(name, digest, source.preprocess, text)
         if known is not None:
             print(f"already in the store: {known}")
             return 0
@@ -71,10 +72,10 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
             if options.precision == INT8:
                 graph, agreement = graphs.quantised(graph, source)
                 measured |= agreement
+            tower = graphs.text_tower(source, Path(folder))
             with _step("storing"):
-                new = store.StoredModel(
-                    name, graph, source.preprocess, result.dim, source.description, digest
-                )
+                about = source.preprocess, result.dim, source.description, digest
+                new = store.StoredModel(name, graph, *about, text=tower)
                 tag = store.save(new, measured)
     except ImportRefusedError as error:
         print(f"import_model: {error}", file=sys.stderr)
@@ -140,5 +141,6 @@ def parser(program: str) -> argparse.ArgumentParser:
         help="int8: about half the time and a quarter of the memory, refused where rankings of "
         "real photographs would change; auto: both, and what each costs on this processor",
     )
+    parser.add_argument("--text", action="store_true", help="with the text tower, for titles")
     parser.add_argument("--name", help="name in the store (default: made from the model's)")
     return parser

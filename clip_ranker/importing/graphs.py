@@ -8,6 +8,7 @@ from clip_ranker.importing import export, lean, meaning, parity, progress, quant
 from clip_ranker.importing.parity import Parity
 from clip_ranker.importing.sources import Source
 from clip_ranker.models.encoder import Encoder
+from clip_ranker.models.text import TextTower
 
 
 def export_leanest(source: Source, graph: Path) -> Parity:
@@ -42,6 +43,20 @@ def recall_at_1(graph: Path, source: Source) -> float:
     if result.doubt and not source.random:
         progress.warn(result.doubt)
     return result.recall_at_1
+
+
+def text_tower(source: Source, folder: Path) -> TextTower | None:
+    """Writes graph and tokeniser of the text tower, if that was asked for.
+
+    Raises:
+        ImportRefusedError: tokens or vectors are not those of its source.
+    """
+    if source.text is None:
+        return None
+    with progress.step("exporting the text tower, and comparing it with the source"):
+        tower, worst_cosine = source.text.write(folder)
+    progress.found(f"worst cosine {worst_cosine:.7f}")
+    return tower
 
 
 def quantised(graph: Path, source: Source) -> tuple[Path, dict[str, float]]:

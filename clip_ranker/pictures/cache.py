@@ -10,14 +10,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from cachetools import TLRUCache, TTLCache
 
-from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
 from clip_ranker.errors import CandidateError
 from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
 from clip_ranker.settings import Settings
 
-ENTRY_OVERHEAD_BYTES = 888 + FINGERPRINT_BYTES
-"""Two keys, fingerprint and objects around the vector; measured with tracemalloc."""
+ENTRY_OVERHEAD_BYTES = 888
+"""Two keys, and objects around vector and fingerprint; measured with tracemalloc."""
 FAILURE_TTL_S = 5
 MOST_FAILURES = 10_000
 
@@ -40,7 +39,7 @@ class EmbeddingCache:
             maxsize=settings.cache_bytes,
             ttu=lambda _, entry, __: entry.made_s + self._ttl_s,
             timer=time.time,
-            getsizeof=lambda entry: entry.embedded.embedding.nbytes + ENTRY_OVERHEAD_BYTES,
+            getsizeof=lambda entry: ENTRY_OVERHEAD_BYTES + entry.embedded.nbytes,
         )
         self._failures: TTLCache[str, Callable[[], CandidateError]] = TTLCache(
             MOST_FAILURES if settings.cache_bytes else 0, FAILURE_TTL_S

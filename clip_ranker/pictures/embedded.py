@@ -1,8 +1,11 @@
-"""What is kept of a picture."""
+"""What is kept of a picture, or of a text."""
 
 from dataclasses import dataclass
 
 from clip_ranker.models.encoder import Embedding
+
+TEXT_KEY = "text-"
+"""Keys of texts begin with it."""
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -11,8 +14,13 @@ class Embedded:
 
     Attributes:
         embedding: shape (dim,), unit length.
-        fingerprint: tells copies of one picture, see ``decode/fingerprint``.
+        fingerprint: tells copies of one picture, see ``decode/fingerprint``; empty of a text.
     """
 
     embedding: Embedding
     fingerprint: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """Of its contents."""
+        return self.embedding.nbytes + len(self.fingerprint)

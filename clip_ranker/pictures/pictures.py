@@ -7,6 +7,7 @@ from functools import partial
 
 from clip_ranker import examples, metrics
 from clip_ranker.embed.batcher import Embed
+from clip_ranker.embed.text_calls import EmbedTexts
 from clip_ranker.errors import CandidateError, EmbedFailedError, TooLargeError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
@@ -15,6 +16,7 @@ from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.means import Means
 from clip_ranker.pictures.shared_picture import SharedPicture
 from clip_ranker.pictures.source import Keys, Source
+from clip_ranker.pictures.texts import Texts
 from clip_ranker.settings import Settings
 
 Read = Callable[[str], bytes]
@@ -31,6 +33,10 @@ class Pictures:
         embed: a call of the embedder.
         readers: what reads a URL that is no download, by its scheme with the colon.
         beside: pictures of another model, which share with these all that is not a model's own.
+        embed_texts: a call of the embedder for texts, of a model with a text tower.
+
+    Attributes:
+        texts: embeds them, of such a model.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class Pictures:
         readers: Readers = EXAMPLES,
         *,
         beside: "Pictures | None" = None,
+        embed_texts: EmbedTexts | None = None,
     ) -> None:
         self.model = model
         self._means: Means = Means(settings) if beside is None else beside._means
@@ -51,6 +58,9 @@ class Pictures:
         self._readers = readers
         self._keys = Keys(model)
         self._cache = self._means.cache
+        self.texts = (
+            Texts(model, self._cache, self._means.batcher, embed_texts) if embed_texts else None
+        )
 
     def find(self, url: str, image_resize_px: int) -> Embedded | Source:
         """What is in memory of a URL, or what it stands for.

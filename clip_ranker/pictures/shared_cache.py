@@ -12,7 +12,7 @@ import numpy as np
 
 from clip_ranker import metrics
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
-from clip_ranker.pictures.embedded import Embedded
+from clip_ranker.pictures.embedded import TEXT_KEY, Embedded
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +20,8 @@ MAGIC = b"CRe3"
 """Raised when an entry looks different, or a fingerprint does."""
 PREFIX = f"clip-ranker:{MAGIC.decode()}:"
 """Of keys: replicas of two versions leave each other's entries alone."""
-HEADER = struct.Struct(f"<4sd{FINGERPRINT_BYTES}s")
+HEADER = struct.Struct("<4sd")
+"""Before the fingerprint, which a text has not, and the vector."""
 FLOAT = np.dtype("<f4")
 LEFT_ALONE_S = 5.0
 """After a failure, before it is asked again."""
@@ -62,7 +63,7 @@ class SharedCache:
         if keys and self._may_ask("reading"):
             async with self._asking("reading"):
                 values = await self._redis.mget([PREFIX + key for key in keys])
-                entries = (self._decode(value, dim) for value in values)
+                entries = (self._decode(*pair, dim) for pair in zip(keys, values, strict=True))
                 found = dict(zip(keys, entries, strict=True))
         return {key: entry for key, entry in found.items() if entry is not None}
 
@@ -74,7 +75,7 @@ class SharedCache:
                 self._redis.pipeline(transaction=False) as pipeline,
             ):
                 for key, entry in entries.items():
-                    header = HEADER.pack(MAGIC, entry.made_s, entry.embedded.fingerprint)
+                    header = HEADER.pack(MAGIC, entry.made_s) + entry.embedded.fingerprint
                     value = header + entry.embedded.embedding.astype(FLOAT).tobytes()
                     pipeline.set(PREFIX + key, value, px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
@@ -83,12 +84,14 @@ class SharedCache:
         """Closes the connections."""
         await self._redis.aclose()
 
-    def _decode(self, value: bytes | str | None, dim: int) -> Entry | None:
+    def _decode(self, key: str, value: bytes | str | None, dim: int) -> Entry | None:
         """Anybody may have written it: nothing but a fresh unit vector of this width is taken."""
-        if not isinstance(value, bytes) or len(value) != HEADER.size + dim * FLOAT.itemsize:
+        vector_at = HEADER.size + (0 if key.startswith(TEXT_KEY) else FINGERPRINT_BYTES)
+        if not isinstance(value, bytes) or len(value) != vector_at + dim * FLOAT.itemsize:
             return None
-        magic, made_s, fingerprint = HEADER.unpack_from(value)
-        embedding = np.frombuffer(value, FLOAT, offset=HEADER.size).astype(np.float32)
+        magic, made_s = HEADER.unpack_from(value)
+        fingerprint = value[HEADER.size : vector_at]
+        embedding = np.frombuffer(value, FLOAT, offset=vector_at).astype(np.float32)
         age_s = time.time() - made_s
         if magic != MAGIC or not -CLOCK_SKEW_S < age_s < self._ttl_s:
             return None

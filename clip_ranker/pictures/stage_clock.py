@@ -4,11 +4,11 @@ import time
 from collections import Counter
 from typing import Literal
 
-Stage = Literal["download", "decode", "embed"]
+Stage = Literal["download", "decode", "embed", "text"]
 
 
 class StageClock:
-    """Wall clock during which at least one picture of the request was in a stage."""
+    """Wall clock during which at least one picture, or text, of the request was in a stage."""
 
     def __init__(self) -> None:
         self._start = time.perf_counter()
@@ -20,6 +20,7 @@ class StageClock:
         """One more picture is in the stage."""
         if not self._inside[stage]:
             self._since[stage] = time.perf_counter()
+            self._spent_s.setdefault(stage, 0)  # of texts only where there are any
         self._inside[stage] += 1
 
     def leave(self, stage: Stage) -> None:

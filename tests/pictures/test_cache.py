@@ -20,6 +20,7 @@ from tests.photos import PHOTOS, encode, picture
 from tests.running import Service
 
 CAT = PHOTOS["cat"]
+ENTRY_BYTES = 32 + FINGERPRINT_BYTES + ENTRY_OVERHEAD_BYTES
 MODEL = StoredModel(
     "m", Path("m"), Preprocess(64, 64, (0.5,) * 3, (0.5,) * 3), 8, "source", "digest"
 )
@@ -49,7 +50,7 @@ def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
 
 
 def test_what_is_kept_is_found_by_its_bytes_too_and_is_one_array() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=2 * (32 + ENTRY_OVERHEAD_BYTES)))
+    cache = EmbeddingCache(Settings(cache_bytes=2 * ENTRY_BYTES))
     for key in ("a", "b"):
         cache.put(key, embedded(1), bytes_key="bytes", share=False)
     assert cache.peek("a") is cache.peek("b") is cache.peek("bytes") is not None
@@ -59,7 +60,7 @@ def test_what_is_kept_is_found_by_its_bytes_too_and_is_one_array() -> None:
 
 
 def test_memory_is_bounded_by_bytes_and_the_least_recently_used_goes_first() -> None:
-    cache = EmbeddingCache(Settings(cache_bytes=10 * (32 + ENTRY_OVERHEAD_BYTES)))
+    cache = EmbeddingCache(Settings(cache_bytes=10 * ENTRY_BYTES))
     for number in range(10):
         cache.put(str(number), embedded(number), bytes_key=f"bytes {number}", share=False)
     assert cache.get("0") is not None  # used, so "1" is now the oldest

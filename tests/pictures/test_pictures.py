@@ -324,7 +324,7 @@ def test_the_policy_is_asked_before_the_shared_cache() -> None:
         def __init__(self) -> None:
             self.keys: list[str] = []
 
-        async def get(self, keys: Sequence[str]) -> dict[str, Entry]:
+        async def get(self, keys: Sequence[str], *, dim: int) -> dict[str, Entry]:
             self.keys += keys
             return {key: Entry(Embedded(np.ones(8, np.float32), b""), time.time()) for key in keys}
 

@@ -10,6 +10,8 @@ import httpx
 import pytest
 
 from clip_ranker.embed.packed import unpack
+from clip_ranker.models import store
+from clip_ranker.models.text import TextEncoder
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import Service, wait_until
@@ -113,6 +115,20 @@ def test_the_api_ranks_alike_and_is_as_well_as_the_embedder(
     with again:
         api.wait_until_ok()
         assert api.ranked(**ask)["meta"]["succeeded"] == len(CANDIDATES)
+
+
+def test_texts_are_embedded_elsewhere_too(stored: Callable[[str], str]) -> None:
+    """For the text tower that the API has, and no other."""
+    tower = store.load(stored("tiny_text")).text
+    assert tower is not None
+    texts = ["レゴ 75192", "mug", "\ud800"]
+    with Apart({"CLIP_MODEL": "tiny_text"}) as apart:
+        asked = {"texts": json.dumps(texts), "key": tower.key}
+        packed = apart.client.post("/texts_packed", json=asked).text
+        assert unpack(packed) == pytest.approx(TextEncoder(tower)(texts), abs=1e-5)
+        other = asked | {"key": tower.key + " of another"}
+        assert apart.client.post("/texts_packed", json=other).text == ""
+        assert apart.client.post("/check", json={}).text == "true"
 
 
 def test_an_embedder_that_refuses_pictures_fails_no_listing(

@@ -13,7 +13,7 @@ import pytest
 import redis
 
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
-from clip_ranker.pictures.embedded import Embedded
+from clip_ranker.pictures.embedded import TEXT_KEY, Embedded
 from clip_ranker.pictures.shared_cache import (
     HEADER,
     LEFT_ALONE_S,
@@ -75,7 +75,7 @@ def entry(number: int, made_s: float | None = None) -> Entry:
 def value(vector: bytes, made_s: float | None = None, magic: bytes = MAGIC) -> bytes:
     """As an entry is stored."""
     made_s = time.time() if made_s is None else made_s
-    return HEADER.pack(magic, made_s, bytes(FINGERPRINT_BYTES)) + vector
+    return HEADER.pack(magic, made_s) + bytes(FINGERPRINT_BYTES) + vector
 
 
 VECTOR = entry(1).embedded.embedding
@@ -118,6 +118,21 @@ def test_fifty_keys_come_back_as_they_went_in_one_read(server: Redis) -> None:
 
     run(server, scenario)
     assert 0 < server.client.ttl(PREFIX + "0") <= 60
+
+
+def test_texts_come_back_without_a_fingerprint_and_pictures_only_with_one(server: Redis) -> None:
+    async def scenario(cache: SharedCache) -> None:
+        text = Entry(Embedded(VECTOR, b""), time.time())
+        await cache.put({f"{TEXT_KEY}1": text, "picture": entry(1)})
+        server.client.copy(f"{PREFIX}picture", f"{PREFIX}{TEXT_KEY}2")
+        server.client.copy(f"{PREFIX}{TEXT_KEY}1", f"{PREFIX}another picture")
+        asked = [f"{TEXT_KEY}1", f"{TEXT_KEY}2", "picture", "another picture"]
+        found = await cache.get(asked, dim=DIM)
+        assert set(found) == {f"{TEXT_KEY}1", "picture"}
+        assert found[f"{TEXT_KEY}1"].embedded.fingerprint == b""
+        assert (found[f"{TEXT_KEY}1"].embedded.embedding == VECTOR).all()
+
+    run(server, scenario)
 
 
 def reads(server: Redis) -> int:

@@ -1,9 +1,14 @@
 """A service with several models: each request is ranked with the one it names."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.image_server import ImageServer
 from tests.photos import PHOTOS
 from tests.running import Service
@@ -57,6 +62,22 @@ def test_a_cache_is_warmed_for_the_model_that_will_be_asked(
     patient.wait_until_idle()
     assert patient.client.post("/prefetch", json=body).json()["known"] == 1
     assert patient.client.post("/prefetch", json={"candidates": listed}).json()["accepted"] == 1
+
+
+def test_a_model_that_is_not_in_the_store_ends_the_start(stored: Callable[[str], str]) -> None:
+    models = {"CLIP_MODEL": stored("tiny"), "CLIP_MODELS": "tiny,nobody"}
+    started = subprocess.run(
+        [sys.executable, "-c", "import service"],
+        cwd=ROOT,
+        env=os.environ | models,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert started.returncode == 1
+    *_, last = started.stderr.splitlines()
+    assert "no model 'nobody' in the BentoML store" in last
+    assert "CLIP_MODELS" in last
 
 
 @pytest.mark.parametrize("path", ["/rank", "/rank/stream", "/prefetch"])

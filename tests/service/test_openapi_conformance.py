@@ -65,7 +65,7 @@ class OfBentoml(BaseAppFactory):
 
 def test_every_path_that_answers_is_described(service: Service) -> None:
     described = set(document()["paths"])
-    of_pages = {route.path for route in pages(demo=True).routes}
+    of_pages = {route.path for route in pages([], demo=True).routes}
     assert described == {path for path in of_pages if not path.startswith("/static")} | {
         *(api["route"] for api in service.client.get("/schema.json").json()["routes"]),
         *(route.path for route in OfBentoml().get_system_routes()),

@@ -68,8 +68,8 @@ test("ranks with the model that is named, of those that the service has", async 
   for (const { name } of models) {
     const { meta } = await client.rank({ ...request, model: name });
     assert.deepEqual([meta.model, meta.succeeded], [name, 3]);
-    const { refused } = await client.prefetch({ candidates, model: name });
-    assert.equal(refused, 0);
+    const { known } = await client.prefetch({ candidates, model: name });
+    assert.equal(known, 3);
   }
   await assert.rejects(client.rank({ ...request, model: "nobody" }), (error) => {
     assert(error instanceof BadRequestError);
