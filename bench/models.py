@@ -18,12 +18,13 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.processes import Session
 from bench.settings import BATCH, OURS, ROOT, THREADS
 from clip_ranker.importing import sources, weights
-from clip_ranker.importing.command import store_name
+from clip_ranker.models import names
 
 BASE = "ViT-B-32"
 MODELS = (
@@ -62,16 +63,18 @@ def arithmetic(source: sources.Source) -> tuple[float, float]:
 
     A multiplication and its addition are two, as in OpenCLIP's own model_profile.csv.
     """
-    torch.backends.mha.set_fastpath_enabled(False)  # one fused operator, which is not counted
+    torch.backends.mha.set_fastpath_enabled(False)
+    tower = source.tower.requires_grad_(requires_grad=False)
     shape = (1, 3, source.preprocess.height, source.preprocess.width)
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        source.tower(torch.zeros(shape))
-    return counter.get_total_flops(), sum(each.numel() for each in source.tower.parameters())
+    # Plain attention is made of products; operators that fuse them are not all counted.
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        tower(torch.zeros(shape))
+    return counter.get_total_flops(), sum(each.numel() for each in tower.parameters())
 
 
 def import_random(model: str) -> str:
     """Its name in the benchmark's store, after an import if need be."""
-    name = store_name(model) + "_random"
+    name = names.of(model) + names.RANDOM
     OURS.store.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [sys.executable, "import_model.py", "--model", model, "--weights", "random"],

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from clip_ranker.importing import export, sources
+from clip_ranker.importing import export, sources, weights
 
 if __name__ == "__main__":
-    source = sources.from_open_clip("ViT-B-32", sources.RANDOM)
+    source = sources.from_open_clip("ViT-B-32", weights.RANDOM)
     example = torch.zeros((2, 3, source.preprocess.height, source.preprocess.width))
     export.export(source.tower, example, Path(sys.argv[1]))

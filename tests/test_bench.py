@@ -12,10 +12,11 @@ import httpx
 import pytest
 from PIL import Image
 
-from bench import against, pictures, report, targets
+from bench import against, models, pictures, report, targets
 from bench.image_server import HOSTS
 from bench.session import Bench
 from bench.settings import Tree
+from clip_ranker.importing import sources
 from tests.conftest import ROOT
 from tests.running import HANGS_S
 
@@ -141,3 +142,14 @@ def test_a_kept_row_keeps_its_day(tmp_path: Path) -> None:
     assert "[1]" not in new
     (when,) = [line for line in lines if line.startswith("- one: ")]
     assert "[1] 2000-01-01" in when
+
+
+def test_a_multiplication_and_its_addition_are_two_operations() -> None:
+    tokens, width, mlp, dim = 17, 64, 256, 32  # as in tests/models/tiny.json, of 64 pixels in 16s
+    patches = 16 * (16 * 16 * 3) * width
+    attention = tokens * width * 4 * width + 2 * tokens * tokens * width
+    blocks = 2 * (attention + 2 * tokens * width * mlp)
+    source = sources.from_open_clip(str(ROOT / "tests/models/tiny.json"), "random")
+    operations, parameters = models.arithmetic(source)
+    assert operations == 2 * (patches + blocks + width * dim)
+    assert parameters == sum(weight.numel() for weight in source.tower.parameters())
