@@ -21,7 +21,8 @@ from clip_ranker.models.encoder import Encoder
 from clip_ranker.models.text import TextEncoder
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
-from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
+from clip_ranker.rank.prefetch import PrefetchRequest, PrefetchResponse
+from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import get_settings
 from clip_ranker.turns import most_in_a_call

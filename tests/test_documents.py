@@ -20,15 +20,8 @@ from clip_ranker import metrics
 from clip_ranker.errors import CandidateError
 from clip_ranker.examples import FOLDER
 from clip_ranker.rank.listing import Candidate
-from clip_ranker.rank.schema import (
-    Failure,
-    Meta,
-    PrefetchRequest,
-    PrefetchResponse,
-    RankRequest,
-    Result,
-    TimingMs,
-)
+from clip_ranker.rank.prefetch import PrefetchRequest, PrefetchResponse
+from clip_ranker.rank.schema import Failure, Meta, RankRequest, Result, TimingMs
 from clip_ranker.web.openapi import document
 from tests.conftest import IMPORTS
 from tests.documents import (

@@ -14,7 +14,8 @@ from pydantic import ValidationError
 from clip_ranker.cli.inputs import CliError, PhotoError, UsageError
 from clip_ranker.rank.listing import Candidate
 from clip_ranker.rank.models import ModelsResponse
-from clip_ranker.rank.schema import Failure, PrefetchResponse, RankRequest, RankResponse, Result
+from clip_ranker.rank.prefetch import PrefetchResponse
+from clip_ranker.rank.schema import Failure, RankRequest, RankResponse, Result
 
 TIMEOUT_S = httpx.Timeout(90, connect=10)  # between two events, the first included
 KEY = re.compile(r"[\x21-\x7e]+")

@@ -13,7 +13,7 @@ from rich.progress import track
 from clip_ranker.cli import service
 from clip_ranker.cli.inputs import UsageError, between, read_listings
 from clip_ranker.cli.show import plain
-from clip_ranker.rank.schema import PrefetchResponse
+from clip_ranker.rank.prefetch import PrefetchResponse
 
 URL = "http://localhost:8000"
 DONE = 0

@@ -26,6 +26,12 @@ def fit(image: Image.Image, longest_px: int) -> Image.Image:
     return image.resize((width, height), Image.Resampling.BICUBIC)
 
 
+def turn(image: Image.Image, quarters: int) -> Image.Image:
+    """Turns to the left."""
+    turns = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270)
+    return image.transpose(turns[quarters - 1]) if quarters else image
+
+
 def to_pixels(image: Image.Image, preprocess: Preprocess, to_srgb: ToSrgb | None = None) -> Pixels:
     """The model's own resize, crop or pad.
 

@@ -70,7 +70,13 @@ class Decoder:
         self._large = ThreadPoolExecutor(1, thread_name_prefix="decode-large")
 
     async def __call__(
-        self, data: bytes, preprocess: Preprocess, image_resize_px: int, *, large: bool = False
+        self,
+        data: bytes,
+        preprocess: Preprocess,
+        image_resize_px: int,
+        *,
+        quarters: int = 0,
+        large: bool = False,
     ) -> Decoded | None:
         """What a model takes of the picture; nothing if it turns out to be large.
 
@@ -78,6 +84,7 @@ class Decoder:
             data: of the file.
             preprocess: of the model.
             image_resize_px: longest side before the model's own resize.
+            quarters: of a turn, to the left.
             large: it may be.
 
         Raises:
@@ -85,7 +92,9 @@ class Decoder:
             TooLargeError: it has more than ``max_pixels``, or takes more memory than so many do.
             EmbedFailedError: the system has no process for it at the moment.
         """
-        request = Request(data, preprocess, image_resize_px, self._max_pixels, large=large)
+        request = Request(
+            data, preprocess, image_resize_px, quarters, self._max_pixels, large=large
+        )
         answer = await _run(self._large if large else self._threads, self._ask, request)
         if answer.startswith(worker.LARGE):
             return None

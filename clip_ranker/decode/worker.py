@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from clip_ranker.decode import images
 from clip_ranker.decode.fingerprint import fingerprint
-from clip_ranker.decode.geometry import fit, to_pixels
+from clip_ranker.decode.geometry import fit, to_pixels, turn
 from clip_ranker.decode.header import read_header
 from clip_ranker.errors import CandidateError, NotAnImageError, TooLargeError
 from clip_ranker.models.preprocess import Preprocess
@@ -47,6 +47,7 @@ class Request(NamedTuple):
     data: bytes
     preprocess: Preprocess
     image_resize_px: int
+    quarters: int
     max_pixels: int
     large: bool
 
@@ -72,7 +73,7 @@ def _answer(request: Request) -> bytes:
         opened = read_header(request.data, max_pixels=most_pixels)
         _limit_seconds(BASE_S + SECONDS_PER_PIXEL * opened.canvas[0] * opened.canvas[1])
         image, to_srgb = images.load(opened)
-        fitted = fit(image, request.image_resize_px)
+        fitted = turn(fit(image, request.image_resize_px), request.quarters)
         pixels = to_pixels(fitted, request.preprocess, to_srgb)
         return PIXELS + fingerprint(fitted, to_srgb) + pixels.tobytes()
     except NotAnImageError as error:

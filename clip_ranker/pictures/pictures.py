@@ -79,16 +79,16 @@ class Pictures:
         known = self._cache.get(source.key)
         return source if known is None else known
 
-    async def source_of_bytes(self, data: bytes, image_resize_px: int) -> Source:
-        """What a picture file stands for.
+    async def source_of_bytes(self, data: bytes, image_resize_px: int, quarters: int = 0) -> Source:
+        """What a picture file stands for, turned to the left by so many quarters.
 
         Raises:
             TooLargeError: no download may have as many bytes.
         """
         if len(data) > self._max_bytes:
             raise TooLargeError("bytes_of", bytes=len(data), most=self._max_bytes)
-        key = await self._keys.of_bytes(data, image_resize_px)
-        return Source(key, data, image_resize_px)
+        key = await self._keys.of_bytes(data, image_resize_px, quarters)
+        return Source(key, data, image_resize_px, quarters)
 
     def known(self, source: Source) -> Embedded | None:
         """What is in memory of it by now."""
@@ -149,12 +149,12 @@ class Pictures:
             if self._single_flight.merge(picture):
                 raise asyncio.CancelledError
             picture.enter("decode")
-            waiting, mark = await self._decode(data, source.image_resize_px, picture)
+            waiting, mark = await self._decode(data, source, picture)
         with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
             return Embedded(await waiting, mark)
 
     async def _decode(
-        self, data: bytes, image_resize_px: int, picture: SharedPicture
+        self, data: bytes, source: Source, picture: SharedPicture
     ) -> tuple[asyncio.Future[Embedding], bytes]:
         """Decodes the file, and puts it in line for the model; its fingerprint is there at once."""
         for large in (False, True):
@@ -163,7 +163,11 @@ class Pictures:
                     await places.enter_async_context(self.turns.large.hold(picture))
                 await places.enter_async_context(self.turns.decoding.hold(picture))
                 decoded = await self._means.decoder(
-                    data, self.model.preprocess, image_resize_px, large=large
+                    data,
+                    self.model.preprocess,
+                    source.image_resize_px,
+                    quarters=source.quarters,
+                    large=large,
                 )
                 if decoded is not None:
                     picture.enter("embed")

@@ -26,11 +26,13 @@ class Source:
         key: of its embedding; differs whenever that would.
         content: URL to download from, or what reads its file, or the file itself.
         image_resize_px: longest side before the model's own resize.
+        quarters: of a turn, to the left; of a file only.
     """
 
     key: str
     content: httpx.URL | Callable[[], bytes] | bytes
     image_resize_px: int
+    quarters: int = 0
 
     @property
     def worth_keeping(self) -> bool:
@@ -62,11 +64,12 @@ class Keys:
         """Key of the picture behind a URL."""
         return self._digest(b"url", url.encode("utf-8", "surrogatepass"), image_resize_px)
 
-    async def of_bytes(self, data: bytes, image_resize_px: int) -> str:
-        """Key of a picture file."""
+    async def of_bytes(self, data: bytes, image_resize_px: int, quarters: int = 0) -> str:
+        """Key of a picture file, turned or as it is."""
         big = len(data) > BIG_BYTES
         digest = hashlib.sha256(data) if not big else await asyncio.to_thread(hashlib.sha256, data)
-        return self._digest(b"bytes", digest.digest(), image_resize_px)
+        kind = b"bytes, turned %d" % quarters if quarters else b"bytes"
+        return self._digest(kind, digest.digest(), image_resize_px)
 
     def _digest(self, kind: bytes, picture: bytes, image_resize_px: int) -> str:
         parts = (self._model, kind, str(image_resize_px).encode(), picture)

@@ -6,16 +6,43 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from pydantic import BaseModel, Field
+
 from clip_ranker import metrics
 from clip_ranker.errors import CandidateError, EmbedderUnavailableError
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
-from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse
+from clip_ranker.rank.lenient import Request, Share, Whole
+from clip_ranker.rank.listing import Candidates
 from clip_ranker.rank.titles import titles_of
+from clip_ranker.settings import get_settings
 from clip_ranker.turns import BACKGROUND_MOST
 
 logger = logging.getLogger(__name__)
+
+
+class PrefetchRequest(Request):
+    """Listings whose pictures will be asked for soon."""
+
+    candidates: Candidates = Field(
+        max_length=get_settings().max_candidates, description="As for /rank."
+    )
+    image_resize: Whole = Field(
+        768, ge=224, le=2048, description="The one that /rank will be asked with."
+    )
+    model: str | None = Field(None, description="The one that /rank will be asked with.")
+    title_weight: Share | None = Field(None, description="Above 0 titles are embedded, too.")
+
+
+class PrefetchResponse(BaseModel):
+    """What became of the candidates of a prefetch; the three add up to their number."""
+
+    accepted: int = Field(description="Will be downloaded and embedded in the background.")
+    known: int = Field(description="Embedded already, or on the way.")
+    refused: int = Field(
+        description="Too many are waiting, it is blocked, or failed a few seconds ago."
+    )
 
 
 class Prefetcher:

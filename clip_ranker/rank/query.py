@@ -17,9 +17,11 @@ from clip_ranker.pictures.source import Source
 from clip_ranker.rank.photo import decode_base64
 from clip_ranker.rank.schema import RankRequest
 
+UPRIGHT, EVERY_QUARTER = (0,), (0, 1, 2, 3)
+
 
 async def embed_photos(request: RankRequest, pictures: Pictures, job: Job) -> Embedding:
-    """Unit vectors of the photos, shape (photos, dim).
+    """Unit vectors of the photos, each in one direction or in four, shape (photos, dim).
 
     Raises:
         BadRequestError: some cannot be had or read; each of them is named.
@@ -42,16 +44,22 @@ async def embed_photos(request: RankRequest, pictures: Pictures, job: Job) -> Em
     for failure in (*wrong, *embedded):
         if isinstance(failure, BaseException):
             raise failure
-    return np.stack([one for one in embedded if not isinstance(one, BaseException)])
+    return np.concatenate([one for one in embedded if not isinstance(one, BaseException)])
 
 
 async def _of_base64(
     field: str, text: str, request: RankRequest, pictures: Pictures, job: Job
 ) -> Embedding:
+    """Shape (directions, dim)."""
     data = await asyncio.to_thread(decode_base64, text, field)
-    try:
-        source = await pictures.source_of_bytes(data, request.image_resize)
+
+    async def turned(quarters: int) -> Embedding:
+        source = await pictures.source_of_bytes(data, request.image_resize, quarters)
         return (await pictures.embed(source, job, photo=True)).embedding
+
+    directions = EVERY_QUARTER if request.any_rotation else UPRIGHT
+    try:
+        return np.stack(await asyncio.gather(*map(turned, directions)))
     except CandidateError as error:
         raise _refusal(field, error) from error
 
@@ -61,9 +69,9 @@ async def _of_url(request: RankRequest, pictures: Pictures, job: Job) -> Embeddi
     try:
         found = pictures.find(request.query_image_url, request.image_resize)
         if not isinstance(found, Source):
-            return found.embedding
+            return found.embedding[None]
         await pictures.recall([found])
-        return (await pictures.embed(found, job, photo=True)).embedding
+        return (await pictures.embed(found, job, photo=True)).embedding[None]
     except CandidateError as error:
         raise _refusal("query_image_url", error) from error
 

@@ -32,6 +32,11 @@ class RankRequest(Request):
     query_image_url: Url | None = Field(
         None, description="URL of the photo; downloaded under the same rules as a candidate."
     )
+    any_rotation: bool = Field(
+        default=False,
+        description="The photo, sent as base64, may lie on its side or head: a listing counts as "
+        "alike as it is to the best of four directions. Takes three more embeddings a photo.",
+    )
     candidates: Candidates = Field(
         max_length=get_settings().max_candidates, description="The listings; may be empty."
     )
@@ -75,30 +80,9 @@ class RankRequest(Request):
             raise ValueError("send query_image_base64 (the photo) or query_image_url")
         if sent >= {"query_image_base64", "query_images_base64"}:
             raise ValueError("send query_image_base64 or query_images_base64, not both")
+        if self.any_rotation and sent == {"query_image_url"}:
+            raise ValueError("any_rotation turns a photo sent as query_image_base64, not a URL's")
         return self
-
-
-class PrefetchRequest(Request):
-    """Listings whose pictures will be asked for soon."""
-
-    candidates: Candidates = Field(
-        max_length=get_settings().max_candidates, description="As for /rank."
-    )
-    image_resize: Whole = Field(
-        768, ge=224, le=2048, description="The one that /rank will be asked with."
-    )
-    model: str | None = Field(None, description="The one that /rank will be asked with.")
-    title_weight: Share | None = Field(None, description="Above 0 titles are embedded, too.")
-
-
-class PrefetchResponse(BaseModel):
-    """What became of the candidates of a prefetch; the three add up to their number."""
-
-    accepted: int = Field(description="Will be downloaded and embedded in the background.")
-    known: int = Field(description="Embedded already, or on the way.")
-    refused: int = Field(
-        description="Too many are waiting, it is blocked, or failed a few seconds ago."
-    )
 
 
 MATCH = "Band of the score; only with a calibration, with one photo, where titles do not count."

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from clip_ranker.errors import RequestError
-from clip_ranker.rank.schema import PrefetchResponse, RankResponse
+from clip_ranker.rank.prefetch import PrefetchResponse
+from clip_ranker.rank.schema import RankResponse
 from clip_ranker.web.asgi import error_response
 
 P = ParamSpec("P")

@@ -15,9 +15,9 @@ from clip_ranker.errors import CandidateError, NotFoundError, RequestError
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest, FeedbackResponse
 from clip_ranker.rank.models import chosen
-from clip_ranker.rank.prefetch import Prefetcher
+from clip_ranker.rank.prefetch import Prefetcher, PrefetchRequest, PrefetchResponse
 from clip_ranker.rank.ranking import Ranking
-from clip_ranker.rank.schema import PrefetchRequest, PrefetchResponse, RankRequest, RankResponse
+from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import Settings
 from clip_ranker.web.request_log import tell
 

@@ -17,7 +17,7 @@ from pydantic.json_schema import models_json_schema
 from typing_extensions import TypedDict
 
 from clip_ranker import __version__, examples
-from clip_ranker.rank import events, feedback, models, schema
+from clip_ranker.rank import events, feedback, models, prefetch, schema
 
 TEMPLATE = Path(__file__).with_suffix(".yaml")
 _TOO_SMALL = "Input should be greater than or equal to 224"
@@ -50,8 +50,8 @@ class ErrorBody(BaseModel):
 
 BODIES = (
     schema.RankRequest,
-    schema.PrefetchRequest,
-    schema.PrefetchResponse,
+    prefetch.PrefetchRequest,
+    prefetch.PrefetchResponse,
     feedback.FeedbackRequest,
     feedback.FeedbackResponse,
     models.ModelsResponse,

@@ -17,7 +17,8 @@ from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
 from clip_ranker.rank.feedback import Feedback, FeedbackRequest
-from clip_ranker.rank.schema import PrefetchRequest, RankRequest
+from clip_ranker.rank.prefetch import PrefetchRequest
+from clip_ranker.rank.schema import RankRequest
 from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import Settings
 from clip_ranker.web.api import Api

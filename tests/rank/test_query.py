@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from pydantic import ValidationError
 
 from clip_ranker.errors import (
@@ -83,6 +85,21 @@ def test_one_photo_in_a_list_is_one_photo() -> None:
     assert scores(answers[0]) == scores(answers[1])
 
 
+def test_a_photo_on_its_side_is_found_with_any_rotation() -> None:
+    upright = scores(ranked(query_image_base64=TEXT["cat"]))
+    for turn in (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.ROTATE_270):
+        file = io.BytesIO()
+        with Image.open(io.BytesIO(PHOTOS["cat"])) as cat:
+            cat.transpose(turn).save(file, "PNG")
+        turned = base64.b64encode(file.getvalue()).decode()
+        as_sent = scores(ranked(query_image_base64=turned))
+        found = scores(ranked(query_image_base64=turned, any_rotation=True))
+        assert found["cat"] == pytest.approx(upright["cat"], abs=1e-4)
+        assert as_sent["cat"] < found["cat"] - 0.01
+    both = scores(ranked(query_images_base64=[turned, TEXT["rocket"]], any_rotation=True))
+    assert min(both["cat"], both["rocket"]) > 0.999
+
+
 def test_every_photo_that_is_wrong_is_named_by_its_position() -> None:
     photos = [TEXT["cat"], "!", base64.b64encode(b"no picture").decode(), "undefined"]
     with pytest.raises(BadRequestError) as refused:
@@ -124,6 +141,7 @@ def test_a_photo_may_have_as_many_bytes_as_before_and_so_may_each_of_several(
     [
         ({"query_image_base64": "A", "query_images_base64": ["A"]}, "not both"),
         ({"query_images_base64": []}, "at least 1 item"),
+        ({"query_image_url": "example:cat", "any_rotation": True}, "not a URL's"),
         ({"query_images_base64": ["A"] * 5}, "at most 4 items"),
         ({"query_images_base64": "A"}, "valid list"),
         ({"query_images_base64": [None]}, "it is null"),

@@ -15,9 +15,9 @@ from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.text import TextTower
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.feedback import Feedback
-from clip_ranker.rank.prefetch import Prefetcher
+from clip_ranker.rank.prefetch import Prefetcher, PrefetchRequest
 from clip_ranker.rank.ranking import Ranking
-from clip_ranker.rank.schema import PrefetchRequest, RankRequest, RankResponse
+from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.rank.scores import cosine
 from clip_ranker.rank.titles import by_model, weight_of
 from clip_ranker.rank.verdicts import Verdicts

@@ -20,7 +20,8 @@ from schemathesis.specs.openapi.checks import (
 from clip_ranker.errors import NotFoundError, NotStoredError, RequestError
 from clip_ranker.rank.events import AnswerEvent, FailedEvent, ScoredEvent
 from clip_ranker.rank.feedback import FeedbackResponse
-from clip_ranker.rank.schema import PrefetchResponse, RankResponse
+from clip_ranker.rank.prefetch import PrefetchResponse
+from clip_ranker.rank.schema import RankResponse
 from clip_ranker.web.openapi import ERROR_EXAMPLE, ErrorBody, document
 from clip_ranker.web.pages import pages
 from tests.running import Service

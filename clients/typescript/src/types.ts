@@ -23,6 +23,8 @@ export interface RankRequest {
   /** Instead of one photo, 1 to 4 of the same item. */
   query_images_base64?: string[] | null;
   query_image_url?: string | null;
+  /** A photo sent as base64 may lie on its side or head: the best of four directions counts. */
+  any_rotation?: boolean | null;
   candidates: Candidate[];
   /** How many results to answer; all when left out. */
   top_k?: number | null;
