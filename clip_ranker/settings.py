@@ -105,7 +105,7 @@ class Settings(BaseSettings):
     cache_timeout_s: float = Field(0.1, gt=0, le=10)
     """one round trip to it; slower counts as away"""
     max_prefetch: int = Field(1000, ge=0)
-    """pictures that may wait to be embedded ahead of a request"""
+    """pictures and titles that may wait to be embedded ahead of a request"""
     api_key: Words = Field((), repr=False)
     """keys, or `name:key`, without spaces or commas; a POST must bring one; empty = open"""
     cors_origins: Words = ()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from clip_ranker.evaluate.data import DataError
 from clip_ranker.models.encoder import Embedding
-from clip_ranker.rank.blend import Likeness, with_their_spread
+from clip_ranker.rank.blend import SAME, Likeness, with_their_spread
 from clip_ranker.rank.lexical import spelt_alike
 from clip_ranker.rank.titles import LONGEST, by_model
 
@@ -89,7 +89,7 @@ class Texts:
 def with_their_range(pictures: Likeness, text: Likeness) -> Likeness:
     """Min-max: the least and the greatest likeness become those of the pictures' cosines."""
     said = [text[n] for n in pictures]
-    if not said or min(said) == max(said):
+    if not said or max(said) - min(said) < SAME:
         return {}
     least, most = min(pictures.values()), max(pictures.values())
     factor = (most - least) / (max(said) - min(said)) if most > least else 1.0

@@ -97,7 +97,7 @@ def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source
             resize_mode=settings.resize_mode,
             fill=settings.fill_color,
         ),
-        description=f"OpenCLIP {model}, {pretrained} weights",
+        description=f"OpenCLIP {model}, {Path(pretrained).name} weights",  # no path: it is public
         random=found.path is None,
         warning=found.warning,
         text=TextSource(model, clip) if text else None,

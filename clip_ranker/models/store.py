@@ -53,7 +53,7 @@ class StoredModel:
     @property
     def precision(self) -> Literal["fp32", "int8"]:
         """Of its large products; an import in 8 bits says so behind the digest."""
-        return "int8" if self.digest.endswith("-int8") else "fp32"
+        return "int8" if "-int8" in self.digest else "fp32"
 
 
 STORED = TypeAdapter(StoredModel)

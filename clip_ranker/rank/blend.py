@@ -9,6 +9,10 @@ Likeness = Mapping[int, float]
 """Of listings, by position."""
 
 
+SAME = 1e-5
+"""Cosines of one text in two batches differ by less."""
+
+
 class Blended(NamedTuple):
     """Of one listing; all on the scale of the pictures' cosines.
 
@@ -54,8 +58,9 @@ def blend(
 def with_their_spread(pictures: Likeness, text: Likeness) -> Likeness:
     """A text's likeness with the mean and the standard deviation of the pictures' cosines.
 
-    Empty where all texts are equally alike, which tells nothing. Where all pictures are, the texts
-    keep their own deviation.
+    Empty where all texts are equally alike, which tells nothing, and where they differ by less than
+    the rounding of one batch and another, which would be blown up. Where all pictures are equally
+    alike, the texts keep their own deviation.
 
     Args:
         pictures: of listings that have both.
@@ -64,7 +69,7 @@ def with_their_spread(pictures: Likeness, text: Likeness) -> Likeness:
     # Sorted, so that sums do not depend on the order of the listings.
     shown = np.sort(list(pictures.values()))
     said = np.sort([text[n] for n in pictures])
-    if not len(said) or said[0] == said[-1] or not said.std():
+    if not len(said) or said[-1] - said[0] < SAME:
         return {}
     factor = 1.0 if shown[0] == shown[-1] else float(shown.std() / said.std())
     shown_mean, said_mean = float(shown.mean()), float(said.mean())

@@ -76,6 +76,7 @@ def test_the_command_stores_what_ranks_as_fp32_does(
     measured = bentoml.models.get(name).info.metadata["measured"]
     assert set(measured) == {"worst_cosine", "top_1", "top_10", "kendall_tau", "recall_at_1"}
     model = store.load(name)
+    assert model.precision == "int8"
     pictures = np.stack([geometry.to_pixels(p, model.preprocess) for p in parity.photographs()])
     in_8_bits, exact = Encoder(model.graph)(pictures), Encoder(graph)(pictures)
     assert (in_8_bits * exact).sum(axis=1).min() >= gate.BARS.worst_cosine

@@ -97,7 +97,14 @@ def test_where_pictures_are_all_the_same_the_titles_decide() -> None:
     assert sorted(range(3), key=lambda n: -scores[n]) == [1, 2, 0]
 
 
-@pytest.mark.parametrize("pairs", [[(0.2, 0.5), (0.9, None)], [(0.2, 0.5), (0.9, 0.5)]])
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [(0.2, 0.5), (0.9, None)],
+        [(0.2, 0.5), (0.9, 0.5)],
+        [(0.2, 0.5 + 1e-8), (0.9, 0.5)],  # one text in two batches
+    ],
+)
 def test_a_lone_title_or_equal_ones_tell_nothing(pairs: list[tuple[float, float | None]]) -> None:
     assert [one.score for one in blended(pairs, 1)] == [0.2, 0.9]
     assert [one.text for one in blended(pairs, 1)] == [None, None]
