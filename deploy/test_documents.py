@@ -36,6 +36,7 @@ BEFORE = f'{{\n\tlocal_certs\n\tskip_install_trust\n}}\n{SITE} {{\n\trespond "so
 NOT_RUN = {
     "make image": "the fixture bento_image runs it",
     "make image MODEL=efficientnet_lite0": "the fixture bento_image runs it",
+    "make image MODELS=efficientnet_lite0": "as MODEL, for one more",
     "make image PLATFORM=linux/amd64": "the fixture bento_image names a platform",
     "make test-deploy": "this runs in it",
     "docker run --rm -p 127.0.0.1:8000:8000 clip-api:latest": "deploy/test_local.py runs it",
