@@ -9,7 +9,6 @@ import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 COMMIT = "1a" * 20
@@ -62,12 +61,7 @@ class ModelHub:
             threading.Thread(target=server.serve_forever, daemon=True).start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for server in (self._hub, self._bytes):
             server.shutdown()
             server.server_close()
