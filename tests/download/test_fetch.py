@@ -302,19 +302,22 @@ def test_all_who_want_a_picture_learn_whether_its_host_answers(server: RawServer
     server.acts["/silent"] = until_closed
     server.says("/", PICTURE)
 
-    async def scenario(fetcher: Fetcher) -> None:
+    async def answering(fetcher: Fetcher) -> None:
         for path in ("/", "/missing"):  # any answer is one
             one, other = let_down(), let_down()
             await ask(fetcher, server, path, one, other)
             assert not one.gives_up_on("127.0.0.1")
             assert not other.gives_up_on("127.0.0.1")
+
+    async def silent(fetcher: Fetcher) -> None:
         one, other = Asker(), Asker()
         for _ in range(2):
             await ask(fetcher, server, "/silent", one, other)
         assert one.gives_up_on("127.0.0.1")
         assert other.gives_up_on("127.0.0.1")
 
-    run(server, scenario)
+    run(server, answering, download_timeout_s=30)
+    run(server, silent)
 
 
 @pytest.mark.parametrize("status", [429, 503])
