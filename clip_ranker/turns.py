@@ -58,7 +58,9 @@ class Turns:
             large picture.
         decoding: goes as far ahead as the next call may reach, because it shares the processor with
             the call before; but each request may have one picture ahead.
-        to_embed: decoded pictures, and texts by the few.
+        to_embed: decoded pictures.
+        texts: by the few. In a line of their own, which has every other call: they are there long
+            before the pictures of their request, and nothing is decoded less far ahead for them.
     """
 
     def __init__(
@@ -77,46 +79,75 @@ class Turns:
         )
         self.large = Places(1)
         self.decoding = Places(decoders, self._may_decode)
-        self.to_embed: FairQueue[ToEmbed] = FairQueue(self._may_embed)
+        self.to_embed: FairQueue[ToEmbed] = FairQueue(
+            lambda request: self.to_embed.held_by[request] < self._quota(request)
+        )
+        self.texts: FairQueue[ToEmbed] = FairQueue(
+            lambda request: self.texts.held_by[request] < self._quota(request)
+        )
+        self._lines = [self.to_embed, self.texts]
+
+    def put(self, picture: Picture, work: ToEmbed) -> None:
+        """A picture is decoded, or a few texts are there."""
+        line = self.texts if isinstance(work.content, tuple) else self.to_embed
+        line.put(picture, work)
 
     def next_call(self) -> dict[Picture, ToEmbed]:
         """What goes into the next call of the model; ``end`` each when it is back.
 
         What is ready or on its way is divided evenly into as few calls as can be, for a picture
-        costs more in a small one. All of it is of the model whose turn it is. Of what nobody waits
-        for only when there is nothing else, and few.
+        costs more in a small one. All of it is pictures, or texts, for the model whose turn it is.
+        Of what nobody waits for only when there is nothing else, and few.
         """
-        coming = {*self.downloads.held, *self.downloads.waiting()}
-        coming |= {*self.decoding.held, *self.decoding.waiting()}
-        left = count_live({*coming, *self.to_embed.waiting()})
-        calls = math.ceil(left / self._most_in_a_call) or 1
-        evenly = max(self._max_batch_size, math.ceil(left / calls))
-        call = self._take(evenly, background=False)
-        if not call:
-            call = self._take(min(BACKGROUND_MOST, self._max_batch_size), background=True)
+        few = min(BACKGROUND_MOST, self._max_batch_size)
+        for background in (False, True):
+            for line in list(self._lines):
+                most = few if background else self._evenly(line)
+                if call := self._take(line, most, background=background):
+                    self._lines.remove(line)
+                    self._lines.append(line)
+                    self.decoding.hand_out()
+                    return call
         self.decoding.hand_out()
-        return call
+        return {}
 
     def end(self, picture: Picture) -> None:
-        """A decoded picture is embedded, or nobody wants it any more."""
+        """What was put is embedded, or nobody wants it any more."""
+        self.texts.release(picture)
         self.to_embed.release(picture)
         self.decoding.hand_out()
+
+    def take_all(self) -> list[ToEmbed]:
+        """Takes all that waits for a model, out of turn."""
+        return [work for line in self._lines for work in line.take_all()]
 
     def hand_out(self) -> None:
         """Somebody has stopped waiting for a picture that holds places."""
         for places in (self.downloads, self.big_bodies, self.large, self.decoding):
             places.hand_out()
 
-    def _take(self, most: int, *, background: bool) -> dict[Picture, ToEmbed]:
-        if not (first := self.to_embed.take(background=background)):
+    def _evenly(self, line: FairQueue[ToEmbed]) -> int:
+        """How many of a line are in its next call, if so many may be."""
+        coming = set(line.waiting())
+        if line is self.to_embed:
+            for places in (self.downloads, self.decoding):
+                coming |= {*places.held, *places.waiting()}
+        left = count_live(coming)
+        calls = math.ceil(left / self._most_in_a_call) or 1
+        return max(self._max_batch_size, math.ceil(left / calls))
+
+    def _take(
+        self, line: FairQueue[ToEmbed], most: int, *, background: bool
+    ) -> dict[Picture, ToEmbed]:
+        if not (first := line.take(background=background)):
             return {}
         call, embed = dict([first]), first[1].embed
         while len(call) < most and (
-            taken := self.to_embed.take(background=background, suits=lambda one: one.embed == embed)
+            taken := line.take(background=background, suits=lambda one: one.embed == embed)
         ):
             picture, call[picture] = taken
         for picture in call:  # only now: the quotas of this call rest on it
-            self.to_embed.held[picture].embedded += 1
+            line.held[picture].embedded += 1
         return call
 
     def _may_download(self, request: Request) -> bool:
@@ -139,9 +170,6 @@ class Turns:
         if own == 0:
             return True
         return own < self._quota(request) and count_live(ahead) < self._most_in_a_call
-
-    def _may_embed(self, request: Request) -> bool:
-        return self.to_embed.held_by[request] < self._quota(request)
 
     def _quota(self, request: Request) -> int:
         """Pictures of one call that may be the request's."""

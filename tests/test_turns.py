@@ -244,6 +244,25 @@ def test_prefetching_takes_four_downloads_in_all_and_one_of_them_large() -> None
     line.close()
 
 
+def test_texts_and_pictures_have_every_other_call_and_texts_hold_no_decoding_back() -> None:
+    line, wordy, other = Line(), Request(50), Request(50)
+    for _ in range(60):
+        few = Picture()
+        few.want(wordy)
+        line.turns.put(few, ToEmbed(("a", "b"), embed, line._loop.create_future()))
+    line.come(wordy, count=MOST)
+    line.come(other, count=MOST)
+    line.decode()
+    assert line.turns.to_embed.waiting_for(wordy) >= MOST // 2
+    pictures = {*line.turns.to_embed.waiting()}
+    (photo,) = line.come(other, photo=True)
+    calls = line.calls()
+    assert photo in calls[0]
+    assert sizes(calls) == [16, 20, 16, 20, 9, 20]
+    assert [bool(pictures & {*call}) for call in calls[:4]] == [True, False, True, False]
+    line.close()
+
+
 @given(
     st.lists(
         st.tuples(st.sets(st.integers(0, 19), min_size=1), st.integers(1, 30)),

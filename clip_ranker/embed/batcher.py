@@ -49,7 +49,7 @@ class Batcher:
         """
         embedding: asyncio.Future[Embedding] = asyncio.get_running_loop().create_future()
         embedding.add_done_callback(lambda _: self._turns.end(picture))
-        self._turns.to_embed.put(picture, ToEmbed(content, embed, embedding))
+        self._turns.put(picture, ToEmbed(content, embed, embedding))
         if self._calling is None:
             self._calling = asyncio.create_task(self._call_until_empty())
         return embedding
@@ -76,7 +76,7 @@ class Batcher:
                     _settle(one, EmbedFailedError("vector"))
         except EmbedderUnavailableError as error:
             # All that waits, or each batch in line would wait out the time limit in turn.
-            for one in [*call.values(), *self._turns.to_embed.take_all()]:
+            for one in [*call.values(), *self._turns.take_all()]:
                 _settle(one, error)
         except Exception as error:  # noqa: BLE001 raised where the embedding is awaited
             for one in call.values():

@@ -11,7 +11,7 @@ import numpy as np
 from clip_ranker.embed.batcher import Batcher
 from clip_ranker.embed.text_calls import EmbedTexts
 from clip_ranker.errors import EmbedFailedError
-from clip_ranker.fair_queue import Picture
+from clip_ranker.fair_queue import Picture, Request
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.cache import EmbeddingCache
@@ -21,12 +21,12 @@ from clip_ranker.pictures.job import Job
 TEXTS_A_PICTURE = 2
 """Texts that count as one picture where turns are given: XLM-R base takes half the time of
 ViT-B/32 for a title, CLIP's own text tower less."""
-MOST_CHARACTERS = 10_000
-"""Of a text; what comes after is cut. The tokens that a tower reads end long before."""
+MOST_KEPT = 32
+"""Of these, that nobody waits for any more and that are embedded all the same."""
 
 
 class Texts:
-    """Embeds texts, each once, whoever asks for it; in one line with the pictures.
+    """Embeds texts, each once, whoever asks for it, in turn with the pictures.
 
     Args:
         model: the one that embeds.
@@ -44,11 +44,16 @@ class Texts:
         self._batcher = batcher
         self._call = call
         self._under_way: dict[str, _Unit] = {}
+        self._keeper = Request(MOST_KEPT, background=True)
+        self._kept: set[_Unit] = set()
 
     async def embed(
         self, texts: Sequence[str], job: Job, *, share: bool = True
     ) -> list[Embedding | None]:
         """Unit vectors of texts, float32 (dim,) each; None where the model has none.
+
+        What a job leaves at its deadline is embedded all the same, behind everything else, for the
+        cache.
 
         Args:
             texts: what is longer than the model reads is cut; the same may come again.
@@ -58,7 +63,6 @@ class Texts:
         Raises:
             EmbedderUnavailableError: nothing can be embedded at the moment.
         """
-        texts = [text[:MOST_CHARACTERS] for text in texts]
         keys = {text: self._key(text) for text in texts}
         if share:
             await self._cache.recall(keys.values(), dim=self._dim)
@@ -73,7 +77,7 @@ class Texts:
             }
         finally:
             job.clock.leave("text")
-            for unit in set(units.values()):
+            for unit in dict.fromkeys(units.values()):  # first those whose turn is first
                 self._leave(unit, job)
         return [found[keys[text]] for text in texts]
 
@@ -105,12 +109,18 @@ class Texts:
 
     def _leave(self, unit: "_Unit", job: Job) -> None:
         unit.unwant(job)
-        if not unit.wanted_by and not unit.embeddings.done():
+        if unit.wanted_by or unit.embeddings.done():
+            return
+        if job.late and len(self._kept) < MOST_KEPT:
+            self._kept.add(unit)
+            unit.want(self._keeper)
+        else:
             self._forget(unit)  # nobody may join what is being cancelled
             unit.embeddings.cancel()
 
     def _keep(self, unit: "_Unit", embeddings: asyncio.Future[Embedding]) -> None:
         self._forget(unit)
+        self._kept.discard(unit)
         if not embeddings.cancelled() and embeddings.exception() is None:
             for key, embedding in zip(unit.keys, embeddings.result(), strict=True):
                 embedded = Embedded(embedding, fingerprint=b"")

@@ -36,7 +36,8 @@ def blend(
     """Scores of all listings with a picture.
 
     Cosines of pictures and of texts live on different scales, so texts are moved onto that of the
-    pictures. A listing without a title counts by its picture alone, and moves no other.
+    pictures. A listing of which no text says anything counts by its picture alone, and
+    moves no other.
 
     Args:
         pictures: cosine similarities.

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
+from itertools import islice
 
 from pydantic import BaseModel, Field
 
@@ -81,8 +82,8 @@ class Prefetcher:
 
     async def close(self) -> None:
         """Drops what is in line and under way."""
+        logger.info("prefetch: %d pictures and titles dropped", len(self._tasks))
         tasks = self._drop()
-        logger.info("prefetch: %d pictures and titles dropped", len(tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _begin(self, source: Source, job: Job, pictures: Pictures) -> str:
@@ -91,23 +92,25 @@ class Prefetcher:
             return "known"
         if len(self._tasks) >= self._most_waiting:
             return "refused"
-        self._add(source.key, partial(pictures.embed, source, job))
+        self._add([source.key], partial(pictures.embed, source, job))
         return "accepted"
 
     def _begin_titles(self, titles: set[str], job: Job, pictures: Pictures) -> None:
         """Where the model reads them; the answer does not count them."""
         if (texts := pictures.texts) is None:
             return
-        for title in titles:
-            key = f"{pictures.model.name} {title}"
-            if key not in self._tasks and len(self._tasks) < self._most_waiting:
-                self._add(key, partial(texts.embed, [title], job))
+        keys = {f"{pictures.model.name} {title}": title for title in titles}
+        room = max(0, self._most_waiting - len(self._tasks))
+        new = dict(islice(((k, t) for k, t in keys.items() if k not in self._tasks), room))
+        if new:
+            self._add([*new], partial(texts.embed, [*new.values()], job))
 
-    def _add(self, key: str, embed: Callable[[], Awaitable[object]]) -> None:
-        self._tasks[key] = asyncio.create_task(self._embed(key, embed))
+    def _add(self, keys: Sequence[str], embed: Callable[[], Awaitable[object]]) -> None:
+        task = asyncio.create_task(self._embed(keys, embed))
+        self._tasks.update(dict.fromkeys(keys, task))
         metrics.PREFETCH_WAITING.set(len(self._tasks))
 
-    async def _embed(self, key: str, embed: Callable[[], Awaitable[object]]) -> None:
+    async def _embed(self, keys: Sequence[str], embed: Callable[[], Awaitable[object]]) -> None:
         try:
             await embed()
         except CandidateError:
@@ -118,13 +121,14 @@ class Prefetcher:
         except Exception:
             logger.exception("prefetch: a picture or title failed")
         finally:
-            if self._tasks.get(key) is asyncio.current_task():
-                del self._tasks[key]
+            for key in keys:
+                if self._tasks.get(key) is asyncio.current_task():
+                    del self._tasks[key]
             metrics.PREFETCH_WAITING.set(len(self._tasks))
 
-    def _drop(self) -> list[asyncio.Task[None]]:
-        tasks = list(self._tasks.values())
-        metrics.PREFETCH_DROPPED.inc(len(tasks))
+    def _drop(self) -> set[asyncio.Task[None]]:
+        metrics.PREFETCH_DROPPED.inc(len(self._tasks))
+        tasks = set(self._tasks.values())
         for task in tasks:
             task.cancel()
         self._tasks.clear()

@@ -5,11 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Any, Self
 
 from clip_ranker import metrics
-from clip_ranker.errors import (
-    CandidateError,
-    DeadlineError,
-    TimedOutError,
-)
+from clip_ranker.errors import CandidateError, DeadlineError, TimedOutError
 from clip_ranker.models.calibration import Calibration
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.pictures.embedded import Embedded
@@ -72,7 +68,7 @@ class Ranking:
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
-        self._tasks += photos, self._titles.begin()
+        self._tasks.append(photos)
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._begin_candidates()
@@ -86,6 +82,7 @@ class Ranking:
                     f"the photo was not embedded within {self._timeout_s:g} s, try again"
                 ) from error
             raise
+        self._tasks.append(self._titles.begin())  # only now: the photo goes before all texts
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -83,7 +83,7 @@ class Titles:
         left_s = deadline - asyncio.get_running_loop().time()
         await asyncio.wait([self._vectors], timeout=max(0, left_s))
         if not self._vectors.done() or self._vectors.cancelled():
-            self.late = True
+            self.late = self._job.late = True
             return None
         vectors = self._vectors.result()
         pictures = {n: one for n, one in outcomes.items() if isinstance(one, float)}

@@ -1,4 +1,4 @@
-"""Texts in one line with the pictures: each embedded once, in turn, and kept."""
+"""Texts in turn with the pictures: each embedded once, and kept."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from clip_ranker import examples
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
@@ -18,7 +19,7 @@ from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
-from clip_ranker.pictures.texts import MOST_CHARACTERS, TEXTS_A_PICTURE, Texts
+from clip_ranker.pictures.texts import MOST_KEPT, TEXTS_A_PICTURE, Texts
 from clip_ranker.settings import Settings
 from tests.pictures.test_pictures import until
 from tests.running import HANGS_S
@@ -136,7 +137,7 @@ def test_what_nobody_waits_for_any_more_leaves_the_line() -> None:
         await world.out.wait()
         left = world.ask(*(f"left {n}" for n in range(9)))
         await asyncio.sleep(0)
-        assert world.pictures.turns.to_embed.waiting()
+        assert world.pictures.turns.texts.waiting()
         left.cancel()
         await asyncio.wait([left])
         world.go.set()
@@ -147,22 +148,49 @@ def test_what_nobody_waits_for_any_more_leaves_the_line() -> None:
     run(scenario)
 
 
-def test_a_few_texts_count_as_one_picture_and_wait_their_turn() -> None:
+def test_a_few_texts_count_as_one_picture_and_have_every_other_call() -> None:
     async def scenario(world: World) -> None:
         world.go.clear()
         many = world.ask(*(f"text {n}" for n in range(60)))
         await world.out.wait()
-        source = world.pictures.find("example:cat", 768)
-        assert isinstance(source, Source)
-        picture = asyncio.create_task(world.pictures.embed(source, Job(50)))
-        texts_in_line = len(world.pictures.turns.to_embed.waiting())
-        await until(lambda: len(world.pictures.turns.to_embed.waiting()) > texts_in_line)
+        pictures = []
+        for name in examples.all_names()[: 2 * MOST]:
+            source = world.pictures.find(f"example:{name}", 768)
+            assert isinstance(source, Source)
+            pictures.append(asyncio.create_task(world.pictures.embed(source, Job(50))))
+        await until(lambda: len(world.pictures.turns.to_embed.waiting()) >= MOST)
         world.go.set()
-        await asyncio.gather(many, picture)
-        assert ["picture"] in world.calls[1:3]  # not behind all texts of the other request
+        await asyncio.gather(many, *pictures)
+        assert ["picture" in call for call in world.calls[:3]] == [False, True, False]
         assert len(world.calls) > 5
         most = (MOST + MOST // 4) * TEXTS_A_PICTURE
         assert MOST * TEXTS_A_PICTURE <= len(world.calls[0]) <= most
+
+    run(scenario)
+
+
+def test_what_is_left_at_a_deadline_is_embedded_for_the_cache_up_to_a_bound() -> None:
+    async def scenario(world: World) -> None:
+        world.go.clear()
+        late = Job(50)
+        titles = [f"title {n}" for n in range(2 * (MOST_KEPT + 2 * MOST) * TEXTS_A_PICTURE)]
+        asked = world.ask(*titles, job=late)
+        await world.out.wait()
+        late.late = True
+        asked.cancel()
+        await asyncio.wait([asked])
+        kept = len(world.pictures.turns.texts.waiting()) * TEXTS_A_PICTURE
+        out = len(world.calls[0])
+        assert kept + out == MOST_KEPT * TEXTS_A_PICTURE
+        await asyncio.sleep(0)
+        wanted = world.ask("now")
+        await asyncio.sleep(0)
+        world.go.set()
+        await wanted
+        assert world.calls[1] == ["now"]  # they wait behind it
+        await until(lambda: len(world.embedded) == out + kept + 1)
+        assert all(one is not None for one in await world.ask(*titles[: out + kept]))
+        assert len(world.embedded) == out + kept + 1
 
     run(scenario)
 
@@ -204,14 +232,6 @@ def test_time_in_which_texts_are_awaited_is_told_only_of_who_has_any() -> None:
         assert "text" not in job.clock.spent_ms()
         await world.ask("a", job=job)
         assert job.clock.spent_ms()["text"] > 0
-
-    run(scenario)
-
-
-def test_what_no_tower_reads_is_not_sent() -> None:
-    async def scenario(world: World) -> None:
-        await world.ask("a" * (MOST_CHARACTERS + 1), "a" * (MOST_CHARACTERS + 2))
-        assert world.calls == [["a" * MOST_CHARACTERS]]
 
     run(scenario)
 

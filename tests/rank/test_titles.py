@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from clip_ranker.embed.batcher import Embed
 from clip_ranker.errors import BadRequestError, EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.models.preprocess import Pixels
 from clip_ranker.models.text import TextTower
 from clip_ranker.pictures.pictures import Pictures
+from clip_ranker.pictures.texts import TEXTS_A_PICTURE
 from clip_ranker.rank.feedback import Feedback
 from clip_ranker.rank.prefetch import Prefetcher, PrefetchRequest
 from clip_ranker.rank.ranking import Ranking
@@ -22,6 +25,7 @@ from clip_ranker.rank.scores import cosine
 from clip_ranker.rank.titles import by_model, weight_of
 from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import Settings
+from clip_ranker.turns import BACKGROUND_MOST
 from tests.rank.test_query import BANDS, MODEL, colours
 
 TOWER = TextTower(
@@ -44,9 +48,11 @@ class Reader:
 
     def __init__(self) -> None:
         self.asked: list[str] = []
+        self.calls = 0
 
     async def __call__(self, texts: Sequence[str]) -> Embedding:
         self.asked += texts
+        self.calls += 1
         return np.stack([direction(text) for text in texts])
 
 
@@ -57,7 +63,9 @@ def listed(*titles: object, names: Sequence[str] = NAMES) -> list[dict[str, Any]
     ]
 
 
-def ranked(candidates: Any, read: ReadText | None = None, **body: Any) -> RankResponse:
+def ranked(
+    candidates: Any, read: ReadText | None = None, embed: Embed = colours, **body: Any
+) -> RankResponse:
     """What is answered; by a model that reads text where there is ``read``."""
 
     async def rank() -> RankResponse:
@@ -74,7 +82,7 @@ def ranked(candidates: Any, read: ReadText | None = None, **body: Any) -> RankRe
 
     request = RankRequest(candidates=candidates, **PLAIN | body)
     model = READS if read else MODEL
-    pictures = Pictures(model, Settings(), colours, embed_texts=read)
+    pictures = Pictures(model, Settings(), embed, embed_texts=read)
     return asyncio.run(run())
 
 
@@ -153,6 +161,22 @@ def test_each_kind_of_likeness_is_the_cosine_of_its_two() -> None:
     assert alone == [{0: 1, 2: 0}]
     both = by_model(np.stack([one, other]), other, {0: one, 2: other}, {0: other, 1: one, 2: one})
     assert both == [{0: 1, 2: 1}, {0: 0, 2: 1}, {0: 1, 1: 0, 2: 0}]
+
+
+def test_no_text_goes_before_the_photo() -> None:
+    went = list[str]()
+
+    async def embed(pixels: Pixels) -> Embedding:
+        went.append("pictures")
+        return await colours(pixels)
+
+    async def read(texts: Sequence[str]) -> Embedding:
+        went.append("texts")
+        return np.stack([direction(text) for text in texts])
+
+    ranked(listed(*NAMES), read, embed, title_weight=0.5, query_text="cat")
+    assert went[0] == "pictures"
+    assert "texts" in went
 
 
 def test_the_same_title_is_embedded_once_and_a_long_one_is_cut() -> None:
@@ -286,6 +310,27 @@ def test_titles_are_prefetched_where_they_will_count() -> None:
     assert asyncio.run(prefetch(title_weight=0.3)) == ["a", "b"]
     assert asyncio.run(prefetch()) == []
     assert asyncio.run(prefetch(title_weight=0)) == []
+
+
+def test_titles_are_prefetched_together_and_no_more_than_may_wait() -> None:
+    async def prefetch() -> None:
+        reader = Reader()
+        pictures = Pictures(READS, Settings(), colours, embed_texts=reader)
+        prefetcher = Prefetcher(most_waiting=10)
+        titles = [f"title {n}" for n in range(12)]
+        body = {"candidates": listed(*titles, names=["cat"] * 12), "title_weight": 1}
+        for _ in range(2):
+            answer = await prefetcher.accept(PrefetchRequest(**body), pictures)
+            assert len(prefetcher._tasks) == 10
+        assert (answer.accepted, answer.known) == (0, 12)
+        await asyncio.gather(*prefetcher._tasks.values())
+        assert prefetcher._tasks == {}
+        assert len(set(reader.asked)) == len(reader.asked) == 9  # and the picture
+        assert reader.calls == -(-9 // (BACKGROUND_MOST * TEXTS_A_PICTURE))
+        await prefetcher.close()
+        await pictures.close()
+
+    asyncio.run(prefetch())
 
 
 @pytest.mark.parametrize(
