@@ -7,8 +7,8 @@
 # from the environment or .env:
 #
 #   MODEL           name of the model in the image; docs/models.md has the rule of names
-#   MODELS          names of more, from which a request may choose
-#   IMPORT_ARGS     arguments of import_model.py for a model that deploy/import.sh does not know
+#   MODELS          names of more, from which a request may choose; of those that tell their import
+#   IMPORT_ARGS     arguments of import_model.py for MODEL where its name does not tell them
 #   TORCH_BACKEND   which torch imports the model; empty takes it from the package index
 #   PIP_INDEX_URL   package index; empty takes the default one
 #   BASE            base image; with a digest, python:3.11-slim@sha256:…, always the very same

@@ -100,12 +100,11 @@ class ClipEmbedder:
         }
 
     @bentoml.api
-    def embed_packed(self, pixels: str, digest: str) -> str:
+    def embed_packed(self, pixels: str, name: str, digest: str) -> str:
         """The same for an API elsewhere, which may not have been updated at the same moment."""
-        for name, model in models.items():
-            if model.digest == digest:
-                return pack(self._models[name](unpack(pixels)))
-        raise InvalidArgument("this embedder serves other models than the API asks for")
+        if name not in models or models[name].digest != digest:
+            raise InvalidArgument("this embedder serves other models than the API asks for")
+        return pack(self._models[name](unpack(pixels)))
 
     @bentoml.api
     def texts(self, name: str, texts: list[str]) -> np.ndarray:

@@ -4,7 +4,7 @@
 #
 #   MODEL          name of the model in the image (openclip_vit_b32)
 #   MODELS         names of more, from which a request may choose (none)
-#   IMPORT_ARGS    how to import it if the store lacks it and deploy/import.sh does not know
+#   IMPORT_ARGS    how to import MODEL if the store lacks it and its name does not tell
 #   BASE           base image (python:3.11-slim); with a digest always the very same
 #   TAG            of the image (clip-api:latest)
 #   PLATFORM       that it runs on, such as linux/amd64 (that of the engine)

@@ -11,10 +11,15 @@ shift
 python=${PYTHON:-python}
 
 stored() {
-    "$python" -c 'import sys; from clip_ranker.models import store; store.load(sys.argv[1])' "$model"
+    "$python" -c '
+import sys
+from clip_ranker.models import store
+found = store.load(sys.argv[1])
+sys.exit("--text" in sys.argv and found.text is None)
+' "$model" "$@"
 }
 
-if stored 2>/dev/null; then
+if stored "$@" 2>/dev/null; then
     echo "in the BentoML store: $model"
     exit 0
 fi
@@ -25,8 +30,9 @@ elif told=$("$python" -m clip_ranker.models.names "$model"); then
     set -- $told
 else
     echo "import: '$model' is not in the BentoML store, and how to import it is not known." >&2
-    echo "Say it with IMPORT_ARGS, for example" >&2
+    echo "Say it with IMPORT_ARGS (which is for MODEL, not for MODELS), for example" >&2
     echo "  IMPORT_ARGS='--model ViT-B-16-SigLIP --pretrained webli'" >&2
+    echo "or bring it into the store with import_model.py, and use make image." >&2
     exit 1
 fi
 if ! "$python" import_model.py "$@" --name "$model"; then
@@ -36,4 +42,4 @@ if ! "$python" import_model.py "$@" --name "$model"; then
     echo "or build with MODEL=efficientnet_lite0, a small model that needs no hub." >&2
     exit 1
 fi
-stored
+stored "$@"

@@ -41,7 +41,8 @@ class Remote:
     async def pictures(self, name: str, pixels: Pixels) -> Embedding:
         """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim), with one model."""
         if self._elsewhere:
-            return unpack(await self.ask("embed_packed", pack(pixels), self._models[name].digest))
+            digest = self._models[name].digest
+            return unpack(await self.ask("embed_packed", pack(pixels), name, digest))
         embeddings: Embedding = await self.ask(f"embed_with_{name}", pixels)
         return embeddings
 

@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
         if options.precision == INT8:
             digest = f"{digest}-{INT8}-smooth"  # another where another graph is made of the weights
         text = source.text.key if source.text else None
-        known = store.find(name, digest, source.preprocess, text)
+        known = store.find(name, source.description, digest, source.preprocess, text)
         if known is not None:
             print(f"already in the store: {known}")
             return 0

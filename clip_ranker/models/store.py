@@ -96,9 +96,12 @@ def names() -> list[str]:
     return sorted({model.tag.name for model in bentoml.models.list()})
 
 
-def find(name: str, digest: str, preprocess: Preprocess, text: str | None = None) -> str | None:
+def find(
+    name: str, source: str, digest: str, preprocess: Preprocess, text: str | None = None
+) -> str | None:
     """Tag of the newest model of that name if an import of these weights would make it again.
 
+    Two models may share weights and differ in an activation: ``source`` names the model.
     ``text`` is the ``TextTower.key`` that it must have; with None it may have any or none.
     """
     try:
@@ -108,8 +111,9 @@ def find(name: str, digest: str, preprocess: Preprocess, text: str | None = None
     newest = bentoml.models.get(name)
     if text is not None and (stored.text is None or stored.text.key != text):
         return None
-    made = (stored.digest, stored.preprocess, newest.info.metadata.get("recipe"))
-    return str(newest.tag) if made == (digest, preprocess, RECIPE) else None
+    recipe = newest.info.metadata.get("recipe")
+    made = (stored.source, stored.digest, stored.preprocess, recipe)
+    return str(newest.tag) if made == (source, digest, preprocess, RECIPE) else None
 
 
 def save(new: StoredModel, measured: dict[str, float]) -> str:

@@ -44,9 +44,11 @@ def test_a_graph_of_another_recipe_is_made_again(
     stored: Callable[[str], str], tiny: sources.Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = stored("tiny")
-    assert store.find(name, tiny.digest(), tiny.preprocess)
+    made = tiny.description, tiny.digest(), tiny.preprocess
+    assert store.find(name, *made)
+    assert store.find(name, "a twin with another activation", *made[1:]) is None
     monkeypatch.setattr(store, "RECIPE", store.RECIPE + 1)
-    assert store.find(name, tiny.digest(), tiny.preprocess) is None
+    assert store.find(name, *made) is None
     assert store.load(name)  # and served until then
 
 

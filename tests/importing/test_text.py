@@ -58,17 +58,18 @@ def test_importing_again_with_text_or_without_leaves_one_copy_with_it(
         assert f"already in the store: {name}:" in again.stdout
     source = sources.from_open_clip(str(TINY), "random", text=True)
     assert source.text is not None
-    key = source.text.key
-    assert store.find(name, source.digest(), source.preprocess, key)
-    assert store.find(name, source.digest(), source.preprocess, key + "of other weights") is None
+    made, key = (source.description, source.digest(), source.preprocess), source.text.key
+    assert store.find(name, *made, key)
+    assert store.find(name, *made, key + "of other weights") is None
 
 
 def test_a_model_without_one_is_not_taken_for_one_with_it(stored: Callable[[str], str]) -> None:
     name = stored("tiny")
     model = store.load(name)
     assert model.text is None
-    assert store.find(name, model.digest, model.preprocess)
-    assert store.find(name, model.digest, model.preprocess, "a text tower") is None
+    made = model.source, model.digest, model.preprocess
+    assert store.find(name, *made)
+    assert store.find(name, *made, "a text tower") is None
 
 
 @pytest.mark.parametrize("name", ["tiny", "tiny_text"])
