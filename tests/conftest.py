@@ -28,6 +28,7 @@ settings.load_profile("patient")
 
 IMPORTS = {
     "tiny": ["--model", "tests/models/tiny.json", "--weights", "random"],
+    "tiny_views": ["--model", "tests/models/tiny.json", "--weights", "random", "--views"],
     "tiny_text": ["--model", "tests/models/tiny_text.json", "--weights", "random", "--text"],
     "efficientnet_lite0": ["--starter"],
     "openclip_vit_b32_random": ["--weights", "random"],
@@ -94,9 +95,10 @@ def serve(stored: Callable[[str], str], images: ImageServer) -> Iterator[Callabl
 def patient(serve: Callable[..., Service], stored: Callable[[str], str]) -> Service:
     """One that waits long for downloads: the test, not the clock, says when they are there.
 
-    With a second model, which a request may choose.
+    With two more models, of which a request may choose.
     """
-    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60", CLIP_MODELS=stored("efficientnet_lite0"))
+    models = f"{stored('efficientnet_lite0')},{stored('tiny_views')}"
+    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60", CLIP_MODELS=models)
 
 
 @pytest.fixture
