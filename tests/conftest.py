@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from tests import stores
@@ -54,11 +55,13 @@ def stored() -> Callable[[str], str]:
     from clip_ranker.models import store
 
     def ensure(name: str) -> str:
-        try:
-            store.load(name)
-        except ModelNotFoundError:
-            result = run_import(*IMPORTS[name], "--name", name)
-            assert result.returncode == 0, result.stderr
+        # Tests run in several processes, of which one imports and the others wait.
+        with FileLock(ROOT / ".cache" / f"{name}.lock"):
+            try:
+                store.load(name)
+            except ModelNotFoundError:
+                result = run_import(*IMPORTS[name], "--name", name)
+                assert result.returncode == 0, result.stderr
         return name
 
     return ensure
