@@ -6,8 +6,10 @@ on it or photographed is seen again: docs/evaluation.md has what it is worth.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clip_ranker.decode.points import POINT, opencv
 from clip_ranker.pictures.embedded import Embedded
@@ -20,6 +22,8 @@ RATIO = 0.75
 OFF_PX = 5.0
 LEAST_POINTS = 12
 """Fewer agree by chance."""
+Described = tuple[NDArray[np.float32], NDArray[Any]]
+"""Points: their places, shape (n, 2), in pixels; and what is around each, shape (n, …)."""
 
 
 def agreeing(photo: bytes, listing: bytes) -> int:
@@ -31,19 +35,28 @@ def agreeing(photo: bytes, listing: bytes) -> int:
     Returns:
         Not more than either has; 0 for less than ``LEAST_POINTS``. The same at every call.
     """
-    there, here = np.frombuffer(photo, POINT), np.frombuffer(listing, POINT)
-    if min(len(there), len(here)) < LEAST_POINTS:
+    there, here = (_described(np.frombuffer(one, POINT)) for one in (photo, listing))
+    return explained(there, here, opencv().NORM_HAMMING)
+
+
+def explained(photo: Described, listing: Described, norm: int) -> int:
+    """As ``agreeing``, of points of any kind.
+
+    Args:
+        photo, listing: of each.
+        norm: OpenCV's, by which such descriptions are compared.
+    """
+    if min(len(photo[0]), len(listing[0])) < LEAST_POINTS:
         return 0
     cv2 = opencv()
-    described = [np.ascontiguousarray(one["described"]) for one in (there, here)]
-    nearest = cv2.BFMatcher(cv2.NORM_HAMMING).knnMatch(*described, k=2)
+    nearest = cv2.BFMatcher(norm).knnMatch(photo[1], listing[1], k=2)
     good = [one for one, second in nearest if one.distance < RATIO * second.distance]
     if len(good) < LEAST_POINTS:
         return 0
     at = np.array([match.trainIdx for match in good])
-    places = there["place"][[match.queryIdx for match in good]], here["place"][at]
+    there, here = photo[0][[match.queryIdx for match in good]], listing[0][at]
     # OpenCV draws its samples from the same seed each time.
-    _, fits = cv2.findHomography(*(one.astype(np.float32) for one in places), cv2.RANSAC, OFF_PX)
+    _, fits = cv2.findHomography(there, here, cv2.RANSAC, OFF_PX)
     if fits is None:
         return 0
     # Of the listing's, because many points of the photo may be nearest to one of them.
@@ -97,6 +110,10 @@ async def look_again(
     except TimeoutError:
         return None
     return {n: found[group] for n, group in groups.items() if found.get(group)}
+
+
+def _described(points: NDArray[np.void]) -> Described:
+    return points["place"].astype(np.float32), np.ascontiguousarray(points["described"])
 
 
 def _most(photos: Sequence[bytes], listing: bytes) -> int:
