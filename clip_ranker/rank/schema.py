@@ -183,9 +183,7 @@ class Meta(BaseModel):
 
 
 class RankResponse(BaseModel):
-    """Results in falling score, those with most `agreeing_points` first, and what could not be
-    ranked, both in request order on ties.
-    """
+    """Results by `agreeing_points`, then score, and failures; both in request order on ties."""
 
     results: list[Result] = Field(description="Most similar first; `top_k` of them at most.")
     failed: list[Failure] = Field(description="Each candidate that is not ranked, and why.")
