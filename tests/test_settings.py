@@ -45,7 +45,7 @@ def test_looking_again_without_opencv_is_refused_by_the_name_of_the_extra(
     monkeypatch.setenv("CLIP_LOCAL_FEATURES", "true")
     assert value_of("CLIP_LOCAL_FEATURES") is True
     monkeypatch.setitem(sys.modules, "cv2", None)  # as where it is not installed
-    with pytest.raises(ValidationError, match=re.escape("pip install --editable '.[local]'")):
+    with pytest.raises(ValidationError, match=re.escape("pip install -e '.[local]'")):
         Settings()
     monkeypatch.delenv("CLIP_LOCAL_FEATURES")
     assert value_of("CLIP_LOCAL_FEATURES") is False
