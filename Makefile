@@ -11,6 +11,8 @@ INSTALL := $(BIN)/pip install $(OPTIONS)
 export TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # Apart, for some tests: BentoML takes them where it finds them.
 FAST_SERVER := $(VENV)/fast-server
+# A file of tests at a time in each of two processes: most of the time one waits for another to start.
+TESTS := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 2 --dist loadfile
 SOURCES := clip_ranker service.py import_model.py tests deploy bench
 export BENTOML_DO_NOT_TRACK := True
 export ORT_DISABLE_TELEMETRY := 1
@@ -25,7 +27,7 @@ run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for
 	@$(BIN)/python -m clip_ranker.cli.run
 
 test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
-	$(BIN)/python -m pytest $(ARGS)
+	$(TESTS) $(ARGS)
 
 bench: $(VENV)/.bench ## set up and measure, twenty quiet minutes (ARGS=--quick to see that it works)
 	$(BIN)/python -m bench $(ARGS)
@@ -40,7 +42,7 @@ test-pythons: ## run the tests with each supported Python that is here, but for 
 	done
 
 test-processes: $(VENV)/.dev ## run the tests of processes that are stopped, or die and come back
-	$(BIN)/python -m pytest tests/processes $(ARGS)
+	$(TESTS) tests/processes $(ARGS)
 
 test-redis: $(VENV)/.dev ## run the tests of the shared cache (needs Debian's redis-server)
 	@deploy/need redis-server redis-server
@@ -65,11 +67,11 @@ test-swarm: $(VENV)/.dev ## put three replicas through the worst on a swarm of t
 	@deploy/test-swarm.sh $(BIN)
 
 test-clients: $(VENV)/.dev clients/typescript/node_modules clients/expo/node_modules ## test the TypeScript client and the Expo example (needs Debian's npm)
-	$(BIN)/python -m pytest tests/clients $(ARGS)
+	$(TESTS) tests/clients $(ARGS)
 
 test-browser: $(VENV)/.dev tests/browser/node_modules ## test the pages in a browser (needs Debian's chromium and npm)
 	@deploy/need chromium chromium
-	$(BIN)/python -m pytest tests/browser $(ARGS)
+	$(TESTS) tests/browser $(ARGS)
 
 screenshots: $(VENV)/.dev ## renew docs/screenshots (needs Debian's chromium and fonts-noto-cjk)
 	@deploy/need chromium chromium

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from bench import evaluation, starters
+from bench import evaluation, setting_costs, starters
 from bench.datasets import objects
 from bench.datasets.__main__ import build
 from clip_ranker.evaluate import files
@@ -35,7 +35,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.evaluate", description=__doc__)
     add = parser.add_argument
     add(
-        "--only", choices=["starter", "settings", "titles"], help="a part; others stay as they were"
+        "--only",
+        choices=["starter", "settings", "costs", "titles"],
+        help="a part; others stay as they were",
     )
     options = parser.parse_args()
     start = time.monotonic()
@@ -50,6 +52,8 @@ def main() -> int:
             plain.rows += report.rows
             plain.comparisons += report.comparisons
         found["settings"] = asdict(plain)
+    if options.only in (None, "costs"):
+        found["costs"] = setting_costs.measured()
     if options.only in (None, "titles"):
         found["titles"] = asdict(titles())
     FOUND.parent.mkdir(parents=True, exist_ok=True)

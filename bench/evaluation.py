@@ -6,6 +6,8 @@ from typing import Any
 
 import matplotlib as mpl
 
+from bench import setting_costs
+
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
@@ -18,6 +20,9 @@ Rows = list[dict[str, Any]]
 def write(found: dict[str, Any]) -> None:
     """Renews the tables of each part that was judged, and the plot."""
     text = DOCUMENT.read_text()
+    found = dict(found)
+    if costs := found.pop("costs", None):
+        text = between(text, "costs", setting_costs.table(costs))
     for part, report in found.items():
         labels = "model" if part == "starter" else "setting"
         text = between(text, part, table(report["rows"], labels))
@@ -25,7 +30,8 @@ def write(found: dict[str, Any]) -> None:
     # Titles are judged on parts of one of the others' data sets.
     reports = [report for part, report in found.items() if part != "titles"]
     rows = [row for report in reports for row in report["rows"]]
-    text = between(text, "datasets", datasets(rows))
+    if rows:
+        text = between(text, "datasets", datasets(rows))
     DOCUMENT.write_text(text)
     if "starter" in found:
         plot(found["starter"]["rows"])

@@ -15,7 +15,7 @@ from bench.datasets import photographs
 from clip_ranker.decode.geometry import to_pixels
 from clip_ranker.evaluate import vectors
 from clip_ranker.evaluate.retake import Strength, retake
-from clip_ranker.importing import export, lean, sources, starter
+from clip_ranker.importing import export, lean, sources, starter, views
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
 from clip_ranker.models.preprocess import Pixels, Preprocess
@@ -92,7 +92,7 @@ def steps() -> Iterator[StoredModel]:
 
 def fit() -> starter.Whitening:
     """What ships; in torch, which spares an export."""
-    source = sources.starter_of(None, starter.PARTS, starter.POWER, sources.starter_pixels())
+    source = sources.starter_of(None, views.PARTS, starter.POWER, sources.starter_pixels())
     return starter.fitted(_vectors(in_torch(source), source.preprocess), starter.STRENGTH)
 
 
@@ -109,7 +109,7 @@ def in_torch(source: sources.Source) -> Embed:
 
 def _views(power: float) -> StoredModel:
     name = "views" if power == 1 else "gem-views"
-    return _model(name, starter.PARTS, power, sources.starter_pixels())
+    return _model(name, views.PARTS, power, sources.starter_pixels())
 
 
 def _kept(model: StoredModel) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ if stored "$@" 2>/dev/null; then
 fi
 if [ $# -ne 0 ]; then
     case $model in *_int8) set -- --precision int8 "$@" ;; esac
+    case ${model%_int8} in *_views) set -- --views "$@" ;; esac
 elif told=$("$python" -m clip_ranker.models.names "$model"); then
     # shellcheck disable=SC2086 # several arguments on purpose
     set -- $told

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from tests import stores
@@ -28,6 +29,7 @@ settings.load_profile("patient")
 
 IMPORTS = {
     "tiny": ["--model", "tests/models/tiny.json", "--weights", "random"],
+    "tiny_views": ["--model", "tests/models/tiny.json", "--weights", "random", "--views"],
     "tiny_text": ["--model", "tests/models/tiny_text.json", "--weights", "random", "--text"],
     "efficientnet_lite0": ["--starter"],
     "openclip_vit_b32_random": ["--weights", "random"],
@@ -53,11 +55,13 @@ def stored() -> Callable[[str], str]:
     from clip_ranker.models import store
 
     def ensure(name: str) -> str:
-        try:
-            store.load(name)
-        except ModelNotFoundError:
-            result = run_import(*IMPORTS[name], "--name", name)
-            assert result.returncode == 0, result.stderr
+        # Tests run in several processes, of which one imports and the others wait.
+        with FileLock(ROOT / ".cache" / f"{name}.lock"):
+            try:
+                store.load(name)
+            except ModelNotFoundError:
+                result = run_import(*IMPORTS[name], "--name", name)
+                assert result.returncode == 0, result.stderr
         return name
 
     return ensure
@@ -94,9 +98,10 @@ def serve(stored: Callable[[str], str], images: ImageServer) -> Iterator[Callabl
 def patient(serve: Callable[..., Service], stored: Callable[[str], str]) -> Service:
     """One that waits long for downloads: the test, not the clock, says when they are there.
 
-    With a second model, which a request may choose.
+    With two more models, of which a request may choose.
     """
-    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60", CLIP_MODELS=stored("efficientnet_lite0"))
+    models = f"{stored('efficientnet_lite0')},{stored('tiny_views')}"
+    return serve(CLIP_DOWNLOAD_TIMEOUT_S="60", CLIP_MODELS=models)
 
 
 @pytest.fixture

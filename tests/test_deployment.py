@@ -177,7 +177,12 @@ esac
     [
         (["openclip_vit_b32"], "--name openclip_vit_b32"),
         (["openclip_vit_b32_int8"], "--precision int8 --name openclip_vit_b32_int8"),
+        (["openclip_vit_b32_views"], "--views --name openclip_vit_b32_views"),
         (["efficientnet_lite0"], "--starter --name efficientnet_lite0"),
+        (
+            ["mine_views_int8", "--pretrained", "FILE"],
+            "--views --precision int8 --pretrained FILE --name mine_views_int8",
+        ),
         (
             ["mine_int8", "--pretrained", "FILE"],
             "--precision int8 --pretrained FILE --name mine_int8",

@@ -29,8 +29,7 @@ def centre(picture: Picture, preprocess: Preprocess) -> Pixels:
 
 def pad(picture: Picture, preprocess: Preprocess) -> Pixels:
     """The whole picture, padded with the mean of the model's normalisation."""
-    fill = round(255 * sum(preprocess.mean) / 3)
-    whole = replace(preprocess, resize_mode="longest", fill=fill)
+    whole = replace(preprocess, resize_mode="longest", fill=preprocess.grey)
     return to_pixels(picture.image, whole, picture.to_srgb)
 
 

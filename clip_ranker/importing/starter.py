@@ -3,7 +3,7 @@
 Trained to name kinds of things, its plain mean over the picture says little about which one of a
 kind. Three steps that need no training, all inside the graph:
 
-- *three views* cut out of one padded picture: the whole, its middle, and closer;
+- *three views* cut out of one padded picture (``views``);
 - *generalised mean* (GeM) over places instead of the mean: what is strong somewhere counts more;
 - *whitening* within photographs: directions in which pictures of one and the same thing differ
   (light, turn, distance) count less, as in linear discriminant analysis.
@@ -23,14 +23,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from clip_ranker.importing import views
+
 FILE = Path(__file__).with_name("whitening.npz")
 SHA256 = "3b288d8ea4e9bfcf41992d6593b01696557a10b0160ee4497053c46c236d604f"
 SIDE_PX = 320
 """Of the padded picture."""
 VIEW_PX = 224
 """Of what the net sees, as it was trained."""
-PARTS = (1.0, 0.875, 0.62)
-"""Of the padded picture's side, of each view."""
 POWER = 3.0
 """Of the generalised mean over places (GeM); 1 is the mean."""
 STRENGTH = 1.0
@@ -100,7 +100,7 @@ class Starter(nn.Module):
         self,
         net: Any,
         whitening: Whitening | None,
-        parts: Sequence[float] = PARTS,
+        parts: Sequence[float] = views.PARTS,
         power: float = POWER,
     ) -> None:
         super().__init__()
@@ -113,24 +113,13 @@ class Starter(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         # One after the other: together they would take three times the memory.
-        total = sum(self.unit(self.view(pixels, part)) for part in self.parts)
+        size = VIEW_PX, VIEW_PX
+        total = sum(self.unit(views.cut(pixels, part, size)) for part in self.parts)
         assert isinstance(total, Tensor)
         if self.whitened:
             centred = nn.functional.normalize(total, dim=-1) - self.mean
             total = centred - (centred @ self.basis) @ self.basis.T
         return total
-
-    def view(self, pixels: Tensor, part: float) -> Tensor:
-        """The middle of a square picture, in the size that the net takes."""
-        side = pixels.shape[-1]
-        cut = round(part * side / 2) * 2
-        start = (side - cut) // 2
-        if cut == VIEW_PX == side:
-            return pixels
-        middle = pixels[..., start : start + cut, start : start + cut]
-        return nn.functional.interpolate(
-            middle, size=(VIEW_PX, VIEW_PX), mode="bilinear", align_corners=False
-        )
 
     def unit(self, view: Tensor) -> Tensor:
         """One view's vector, of unit length."""

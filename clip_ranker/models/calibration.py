@@ -105,5 +105,5 @@ def load(folder: Path) -> Calibration | None:
         why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
         raise ModelNotFoundError(
             f"the calibration {path} cannot be read ({why}): delete the file, then fit it again "
-            "with `python -m clip_ranker evaluate DATASET --calibrate`"
+            "with `clip-ranker evaluate DATASET --calibrate`"
         ) from error

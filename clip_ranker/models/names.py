@@ -1,7 +1,8 @@
 """What a model's name in the store says of its import.
 
 An import calls a model ``openclip_`` and what OpenCLIP calls it, or ``efficientnet_lite0``; behind
-that stands ``_random`` where the weights have no meaning, and ``_int8`` where it is in 8 bits.
+that stands ``_random`` where the weights have no meaning, ``_views`` where an OpenCLIP model sees
+three views of each picture, and ``_int8`` where it is in 8 bits.
 
     python -m clip_ranker.models.names NAME
 
@@ -11,13 +12,13 @@ prints the arguments of ``import_model.py``, or fails where the name alone does 
 import re
 import sys
 
-RANDOM, INT8 = "_random", "_int8"
+RANDOM, VIEWS, INT8 = "_random", "_views", "_int8"
 KNOWN = {
     "openclip_vit_b32": [],
     "openclip_vit_b32_random": ["--weights", "random"],
     "efficientnet_lite0": ["--starter"],
 }
-"""Arguments of the import in fp32."""
+"""Arguments of the import in fp32, of one view."""
 
 
 def of(model: str) -> str:
@@ -28,10 +29,12 @@ def of(model: str) -> str:
 
 def arguments(name: str) -> list[str] | None:
     """Of ``import_model.py`` for the model of that name; None where the name does not tell."""
-    found = KNOWN.get(name.removesuffix(INT8))
+    exact = name.removesuffix(INT8)
+    found = KNOWN.get(exact.removesuffix(VIEWS))
     if found is None:
         return None
-    return [*found, *(["--precision", "int8"] if name.endswith(INT8) else [])]
+    views = ["--views"] if exact.endswith(VIEWS) else []
+    return [*found, *views, *(["--precision", "int8"] if name.endswith(INT8) else [])]
 
 
 if __name__ == "__main__":

@@ -29,3 +29,8 @@ class Preprocess:
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     resize_mode: Literal["shortest", "longest", "squash"] = "shortest"
     fill: int = 0
+
+    @property
+    def grey(self) -> int:
+        """Level nearest to what normalisation makes 0, to pad with."""
+        return round(255 * sum(self.mean) / 3)

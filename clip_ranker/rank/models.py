@@ -16,7 +16,7 @@ class ModelInfo(BaseModel):
 
     name: str = Field(description="For `model` in a request; `meta.model` says it.")
     source: str = Field(description="Where its weights come from, for people.")
-    digest: str = Field(description="SHA-256 of the weights; in 8 bits `-int8…` follows.")
+    digest: str = Field(description="SHA-256 of the weights; `-views` and `-int8…` may follow.")
     precision: Literal["fp32", "int8"] = Field(description="Of its large products.")
     dim: int = Field(description="Numbers in a vector.")
     width_px: int = Field(description="Of a picture as the model takes it.")

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from clip_ranker.importing import starter
+from clip_ranker.importing import starter, views
 
 
 class Places(nn.Module):
@@ -49,9 +49,10 @@ def test_how_pictures_of_one_thing_differ_is_shrunk_and_how_things_differ_is_not
 def test_a_view_is_the_middle_of_the_picture() -> None:
     picture = torch.zeros((1, 3, starter.SIDE_PX, starter.SIDE_PX))
     picture[..., 60:260, 60:260] = 1
-    tower = starter.Starter(Places(), None)
-    assert [tower.view(picture, part).shape[-1] for part in starter.PARTS] == [starter.VIEW_PX] * 3
-    means = [float(tower.view(picture, part).mean()) for part in (*starter.PARTS, 0.5)]
+    size = starter.VIEW_PX, starter.VIEW_PX
+    seen = [views.cut(picture, part, size) for part in (*views.PARTS, 0.5)]
+    assert {one.shape[-2:] for one in seen} == {size}
+    means = [float(one.mean()) for one in seen]
     assert means == pytest.approx([(200 / 320) ** 2, (200 / 280) ** 2, 1, 1], abs=0.01)
 
 

@@ -125,7 +125,7 @@ def test_a_broken_file_is_named_with_what_mends_it(text: str, says: str, tmp_pat
     said = str(refused.value)
     assert says in said
     assert str(tmp_path / FILE) in said
-    assert "delete the file, then fit it again with `python -m clip_ranker evaluate" in said
+    assert "delete the file, then fit it again with `clip-ranker evaluate" in said
 
 
 def test_a_stored_model_comes_with_its_calibration(

@@ -15,7 +15,8 @@ from clip_ranker.models import names
 from clip_ranker.settings import get_settings
 from tests.conftest import ROOT
 
-ALL = [base + end for base in names.KNOWN for end in ("", names.INT8)]
+ENDS = ("", names.VIEWS, names.INT8, names.VIEWS + names.INT8)
+ALL = [base + end for base in names.KNOWN for end in ENDS]
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -38,7 +39,7 @@ def test_a_name_that_tells_nothing_is_no_guess() -> None:
 
 
 def test_make_run_imports_what_its_name_tells(monkeypatch: pytest.MonkeyPatch) -> None:
-    name = "tiny_by_name_int8"
+    name = "tiny_by_name_views_int8"
     tiny = ["--model", "tests/models/tiny.json", "--weights", "random"]
     monkeypatch.setitem(names.KNOWN, "tiny_by_name", tiny)
     monkeypatch.setenv("CLIP_MODEL", name)
@@ -50,4 +51,6 @@ def test_make_run_imports_what_its_name_tells(monkeypatch: pytest.MonkeyPatch) -
         assert run.chosen_model() == name
     finally:
         get_settings.cache_clear()
-    assert set(bentoml.models.get(name).info.metadata["measured"]) > {"kendall_tau"}
+    told = bentoml.models.get(name).info.metadata
+    assert set(told["measured"]) > {"kendall_tau"}
+    assert told["digest"].endswith("-views-int8-smooth")

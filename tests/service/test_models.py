@@ -14,7 +14,7 @@ from tests.photos import PHOTOS
 from tests.running import Service
 
 CAT = PHOTOS["cat"]
-NAMES = ["tiny", "efficientnet_lite0"]
+NAMES = ["tiny", "efficientnet_lite0", "tiny_views"]
 
 
 def ranked(service: Service, urls: list[str], **more: Any) -> dict[str, Any]:
@@ -25,12 +25,17 @@ def test_what_is_told_of_the_models(patient: Service) -> None:
     said = patient.client.get("/models").json()
     assert said["default"] == "tiny"
     assert [one["name"] for one in said["models"]] == NAMES
-    tiny, starter = said["models"]
+    tiny, starter, three_views = said["models"]
     assert (tiny["width_px"], tiny["height_px"], tiny["precision"]) == (64, 64, "fp32")
     assert (starter["width_px"], starter["height_px"], starter["dim"]) == (320, 320, 1280)
     assert "EfficientNet-Lite0" in starter["source"]
+    assert (three_views["width_px"], three_views["source"]) == (
+        92,
+        f"{tiny['source']}, three views",
+    )
+    assert [one["digest"].partition("-")[2] for one in said["models"]] == ["", "", "views"]
     for one in said["models"]:
-        assert len(one["digest"]) == 64
+        assert len(one["digest"].partition("-")[0]) == 64
         assert (one["calibrated"], one["text"]) == (False, False)
         assert one["measured"]["worst_cosine"] > 0.999
 
@@ -41,12 +46,13 @@ def test_the_model_that_is_named_ranks_and_its_vectors_are_its_own(
     urls = [images.put(f"/models/{name}", PHOTOS[name]) for name in ("coffee", "cat", "rocket")]
     by_name = {name: ranked(patient, urls, model=name) for name in NAMES}
     assert [by_name[name]["meta"]["model"] for name in NAMES] == NAMES
-    assert [by_name[name]["meta"]["cached"] for name in NAMES] == [0, 0]
-    tiny, starter = (
+    assert [by_name[name]["meta"]["cached"] for name in NAMES] == [0, 0, 0]
+    tiny, starter, three_views = (
         {one["auction_id"]: one["score"] for one in by_name[name]["results"]} for name in NAMES
     )
-    assert tiny.keys() == starter.keys()
+    assert tiny.keys() == starter.keys() == three_views.keys()
     assert tiny["0"] != pytest.approx(starter["0"], abs=1e-3)
+    assert tiny["0"] != pytest.approx(three_views["0"], abs=1e-5)
     for name in (*NAMES, None):
         again = ranked(patient, urls, model=name)
         assert again["meta"]["cached"] == 3
@@ -85,7 +91,7 @@ def test_a_model_that_is_not_served_is_a_bad_request(patient: Service, path: str
     body = {"query_image_url": "example:cat", "candidates": [], "model": "openclip_vit_b32"}
     refused = patient.client.post(path, json=body)
     assert refused.status_code == 400
-    why = "there is no such model here, choose one of tiny, efficientnet_lite0"
+    why = "there is no such model here, choose one of tiny, efficientnet_lite0, tiny_views"
     assert refused.json() == {
         "error": f"model: {why}",
         "detail": [{"field": "model", "message": why}],

@@ -2,6 +2,7 @@
 
 import { fireEvent, render, screen, waitFor } from "@testing-library/react-native";
 import { FlatList, Linking } from "react-native";
+import { LinearTransition } from "react-native-reanimated";
 
 import { ListingRow } from "../src/ListingRow";
 import type { Words } from "../src/words";
@@ -18,6 +19,11 @@ const { default: App } = jest.requireActual("../App") as typeof import("../App")
 
 const NAMES = /^(astronaut|brick|camera|cat|coffee|coins|grass|rocket)$/;
 const order = () => screen.getAllByText(NAMES).map(({ children }) => children[0]);
+interface Shown {
+  props: { layout?: unknown };
+  parent: Shown | null;
+}
+const glides = (one: Shown | null) => one?.props.layout === LinearTransition;
 const press = (name: string) => fireEvent.press(screen.getByRole("button", { name }));
 /** How many scores show; the elements themselves take seconds to print where they are not expected. */
 const scores = () => screen.queryAllByText(/^-?\d\.\d{3}$/).length;
@@ -35,6 +41,8 @@ test("a photo puts the most alike on top, and scrolls there", async () => {
   await screen.findByRole("button", { name: "Undo" });
   expect(order()[0]).toBe("cat");
   expect(scroll).toHaveBeenCalledWith({ offset: 0, animated: true });
+  // Each row glides to its new place: React keeps it, by its key, and tells Reanimated.
+  expect(screen.UNSAFE_root.findAll((one: Shown) => glides(one) && !glides(one.parent))).toHaveLength(5);
   press("Undo");
   expect(order()[0]).toBe("astronaut");
 });

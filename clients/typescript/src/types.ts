@@ -190,7 +190,7 @@ export interface ModelInfo {
   name: string;
   /** Where its weights come from, for people. */
   source: string;
-  /** SHA-256 of the weights; in 8 bits `-int8…` follows. */
+  /** SHA-256 of the weights; `-views` and `-int8…` may follow. */
   digest: string;
   precision: "fp32" | "int8";
   /** Numbers in a vector. */
