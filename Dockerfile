@@ -3,12 +3,13 @@
 #   docker compose up -d --build
 #
 # It ends in what `make image` builds through `bentoml containerize`; `make test-deploy` compares
-# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`, the first three also
+# the two. Build arguments, with `docker compose build --build-arg NAME=VALUE`, the first four also
 # from the environment or .env:
 #
 #   MODEL           name of the model in the image; docs/models.md has the rule of names
 #   MODELS          names of more, from which a request may choose; of those that tell their import
 #   IMPORT_ARGS     arguments of import_model.py for MODEL where its name does not tell them
+#   LOCAL_FEATURES  anything takes OpenCV in, 160 MB, for CLIP_LOCAL_FEATURES
 #   TORCH_BACKEND   which torch imports the model; empty takes it from the package index
 #   PIP_INDEX_URL   package index; empty takes the default one
 #   BASE            base image; with a digest, python:3.11-slim@sha256:…, always the very same
@@ -17,13 +18,15 @@ ARG BASE=python:3.11-slim
 
 FROM $BASE AS packages
 ARG PIP_INDEX_URL=
+ARG LOCAL_FEATURES=
 ENV UV_DEFAULT_INDEX=$PIP_INDEX_URL UV_NO_CACHE=1 UV_NO_PROGRESS=1
-COPY requirements.txt deploy/requirements-uv.txt ./
+COPY requirements.txt deploy/requirements-uv.txt deploy/requirements-local.txt ./
 RUN pip install --no-cache-dir --require-hashes --requirement requirements-uv.txt
 # Without dependencies: what is not pinned does not get in, and the check tells if it is missed.
 RUN uv venv --python python3 /app/.venv \
     && uv pip install --python /app/.venv --compile-bytecode --no-deps \
         --require-hashes --requirement requirements.txt \
+        ${LOCAL_FEATURES:+--requirement requirements-local.txt} \
     && uv pip check --python /app/.venv
 
 FROM packages AS bento

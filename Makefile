@@ -105,6 +105,8 @@ pin: $(VENV)/.dev ## renew requirements.txt from pyproject.toml, and what else t
 		>deploy/requirements-import.txt
 	$(BIN)/uv --version | awk '{print "uv==" $$2}' | \
 		$(COMPILE) --generate-hashes --output-file deploy/requirements-uv.txt -
+	grep --only-matching 'opencv-python-headless[^"]*' pyproject.toml | \
+		$(COMPILE) --generate-hashes --no-deps --output-file deploy/requirements-local.txt -
 
 # One hash among them, and pip wants one of everything, of this folder too.
 $(PINS): requirements.txt

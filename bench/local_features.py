@@ -1,8 +1,9 @@
 """Does it help to look at the first ten again, point by point? ``python -m bench.local_features``.
 
 Points of interest (ORB or SIFT) of the photo and of each of the first ten listings are matched; a
-homography that explains enough of the matches puts a listing before those without one. Writes its
-table into ``docs/evaluation.md``; takes minutes.
+homography that explains enough of the matches puts a listing before those without one. ORB is what
+``CLIP_LOCAL_FEATURES`` has the service do. Writes its table into ``docs/evaluation.md``; takes
+minutes.
 """
 
 import sys
@@ -11,36 +12,40 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, replace
 from functools import cache, partial
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from PIL import Image
 from rich.progress import track
 
 from bench import evaluation, starters
 from bench.datasets.__main__ import build
 from bench.evaluate import CACHE, DATASETS
+from clip_ranker.decode import images, points
+from clip_ranker.decode.geometry import fit
 from clip_ranker.evaluate import files, measures
 from clip_ranker.evaluate.data import Dataset
 from clip_ranker.evaluate.judge import Scored, score
 from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.models.store import StoredModel
+from clip_ranker.pictures.source import USUAL_RESIZE_PX
+from clip_ranker.rank import local_features
 
-FIRST = 10
-POINTS = 1000
-LONGEST_PX = 480
-RATIO = 0.75
-"""Of the nearest match's distance to the second's, at most (Lowe's test)."""
-OFF_PX = 5.0
-LEAST_INLIERS = 12
-"""Fewer are there by chance."""
 
-Points = tuple[NDArray[np.float32], NDArray[Any]]
-METHODS: dict[str, tuple[Callable[[], Any], int]] = {
-    "ORB": (partial(cv2.ORB.create, POINTS), cv2.NORM_HAMMING),
-    "SIFT": (partial(cv2.SIFT.create, POINTS), cv2.NORM_L2),
+def sift(image: Image.Image) -> local_features.Described:
+    """Points by SIFT, of a picture as large as ORB sees it."""
+    grey = np.asarray(fit(image, points.LONGEST_PX).convert("L"))
+    keypoints, described = cv2.SIFT.create(points.MOST_POINTS).detectAndCompute(grey, None)
+    places = np.float32([point.pt for point in keypoints]).reshape(-1, 2)
+    return places, np.zeros((0, 128), np.float32) if described is None else described
+
+
+METHODS: dict[str, tuple[Callable[[Image.Image], Any], Callable[[Any, Any], int]]] = {
+    "ORB": (points.find, local_features.agreeing),
+    "SIFT": (sift, partial(local_features.explained, norm=cv2.NORM_L2)),
 }
 
 
@@ -86,37 +91,19 @@ def judge(dataset: Dataset, model: StoredModel) -> list[Scored]:
 def reranked(one: Scored, dataset: Dataset, method: str) -> Scored:
     """The first ten in order of how many points agree; where too few do, by the vector."""
     scores = one.scores.astype(np.float64)
-    for place in np.argsort(-scores, kind="stable")[:FIRST]:
+    for place in np.argsort(-scores, kind="stable")[: local_features.FIRST]:
         listing = dataset.listings[one.candidates[place]]
-        inliers = agreeing(points(one.photos[0], method), points(listing, method), method)
-        if inliers >= LEAST_INLIERS:
-            scores[place] += inliers  # a cosine is 1 at most
+        agree = METHODS[method][1]
+        # A cosine is 1 at most.
+        scores[place] += agree(found(one.photos[0], method), found(listing, method))
     return replace(one, scores=scores)
 
 
 @cache
-def points(file: str, method: str) -> Points:
-    """Places (n, 2) and descriptors (n, …) of what stands out."""
-    grey = cv2.imread(file, cv2.IMREAD_GRAYSCALE)
-    scale = min(1, LONGEST_PX / max(grey.shape))
-    grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    found, described = METHODS[method][0]().detectAndCompute(grey, None)
-    places = np.float32([point.pt for point in found]).reshape(-1, 2)
-    return places, np.zeros((0, 1), np.uint8) if described is None else described
-
-
-def agreeing(photo: Points, listing: Points, method: str) -> int:
-    """How many matches one homography explains."""
-    if min(len(photo[0]), len(listing[0])) < LEAST_INLIERS:
-        return 0
-    pairs = cv2.BFMatcher(METHODS[method][1]).knnMatch(photo[1], listing[1], k=2)
-    good = [one for one, two in pairs if one.distance < RATIO * two.distance]
-    if len(good) < LEAST_INLIERS:
-        return 0
-    there = photo[0][[match.queryIdx for match in good]]
-    here = listing[0][[match.trainIdx for match in good]]
-    _, inliers = cv2.findHomography(there, here, cv2.RANSAC, OFF_PX)
-    return 0 if inliers is None else int(inliers.sum())
+def found(file: str, method: str) -> Any:
+    """Points of a picture, decoded as the service does it."""
+    image = images.decode(Path(file).read_bytes(), max_pixels=10**8)
+    return METHODS[method][0](fit(image, USUAL_RESIZE_PX))
 
 
 def _timed(work: Callable[[], Scored], took_s: list[float]) -> Scored:

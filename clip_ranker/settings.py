@@ -1,6 +1,7 @@
 """Every environment variable the service reads. All start with ``CLIP_``; empty means unset."""
 
 from functools import cache
+from importlib.util import find_spec
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -30,6 +31,12 @@ def _rate(value: str) -> str:
             limits.parse(value)
         except ValueError as error:
             raise ValueError("give a number and a time, such as 60/minute") from error
+    return value
+
+
+def _has_opencv(value: bool) -> bool:  # noqa: FBT001 as pydantic calls it
+    if value and find_spec("cv2") is None:
+        raise ValueError("OpenCV is not installed: pip install -e '.[local]' brings it")
     return value
 
 
@@ -96,6 +103,8 @@ class Settings(BaseSettings):
     """requests of one client, such as `60/minute`; counted in Redis if there is one; empty = any"""
     request_timeout_s: float = Field(60, gt=0, le=600)
     """ranking one request; what is ranked by then is answered"""
+    local_features: Annotated[bool, AfterValidator(_has_opencv)] = False
+    """look at the first ten again, point by point; needs the extra `local`, see docs/models.md"""
     cache_bytes: int = Field(64_000_000, ge=0)
     """memory for embeddings, about 11,000 of them; 0 = no cache"""
     cache_ttl_s: float = Field(86_400, gt=0)

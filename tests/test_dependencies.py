@@ -44,7 +44,8 @@ def asked_for(requirements: list[str]) -> set[str]:
 
 def test_the_service_asks_for_what_it_imports_and_for_nothing_else() -> None:
     serving = imported(set(SERVING) - {*IMPORTING, *JUDGING})
-    assert serving == asked_for(PROJECT["dependencies"])
+    optional = asked_for(PROJECT["optional-dependencies"]["local"])
+    assert serving == asked_for(PROJECT["dependencies"]) | optional
 
 
 def test_the_import_asks_for_what_it_imports() -> None:

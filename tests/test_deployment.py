@@ -217,7 +217,10 @@ def test_a_machine_without_docker_is_told_so_before_anything_is_installed() -> N
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "deploy/requirements-uv.txt"])
+@pytest.mark.parametrize(
+    "file",
+    ["requirements.txt", "deploy/requirements-uv.txt", "deploy/requirements-local.txt"],
+)
 def test_what_the_image_installs_is_held_to_hashes(file: str) -> None:
     requirements = (ROOT / file).read_text().replace("\\\n", " ").splitlines()
     assert requirements
@@ -230,6 +233,13 @@ def test_the_dockerfile_installs_nothing_into_the_image_without_a_hash() -> None
     installs = re.findall(r"pip install .*?(?=&&|\n\w|\Z)", stage.replace("\\\n", " "), re.S)
     assert len(installs) == 2
     assert all("--require-hashes" in install for install in installs)
+
+
+def test_what_the_image_may_take_in_as_well_is_what_its_setting_needs() -> None:
+    pinned = (ROOT / "deploy/requirements-local.txt").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [re.split("[=<>]", one)[0] for one in project["optional-dependencies"]["local"]]
+    assert re.findall(r"^([\w-]+)==", pinned, re.M) == wanted
 
 
 def test_the_import_stage_is_pinned() -> None:

@@ -58,6 +58,7 @@ ELSEWHERE = {
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
     ".venv/bin/clip-ranker evaluate photos/": "tests/evaluate/test_command.py",
     ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
+    ".venv/bin/pip install -e '.[local]'": "tests/service/test_local_features.py",
 }
 """Commands that need another test than the one below."""
 NOT_RUN = {

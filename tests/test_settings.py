@@ -1,6 +1,7 @@
 """What the environment says, and what it must not say by accident."""
 
 import re
+import sys
 
 import pytest
 import yaml
@@ -36,6 +37,18 @@ def test_an_empty_list_is_unset_and_stray_separators_do_no_harm(
     assert value_of(name) == ()
     monkeypatch.setenv(name, ",one, two,,three four,")
     assert value_of(name) == ("one", "two", "three", "four")
+
+
+def test_looking_again_without_opencv_is_refused_by_the_name_of_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CLIP_LOCAL_FEATURES", "true")
+    assert value_of("CLIP_LOCAL_FEATURES") is True
+    monkeypatch.setitem(sys.modules, "cv2", None)  # as where it is not installed
+    with pytest.raises(ValidationError, match=re.escape("pip install -e '.[local]'")):
+        Settings()
+    monkeypatch.delenv("CLIP_LOCAL_FEATURES")
+    assert value_of("CLIP_LOCAL_FEATURES") is False
 
 
 def test_the_page_has_every_setting_with_its_default_and_no_other() -> None:

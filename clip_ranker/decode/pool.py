@@ -8,6 +8,7 @@ way when a process dies. See bench/WAYS.md.
 import asyncio
 import json
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -42,10 +43,11 @@ OUT_OF_TIME = (-signal.SIGPROF, -signal.SIGALRM)
 
 
 class Decoded(NamedTuple):
-    """A picture: uint8 (height, width, 3), RGB, not yet normalised, and its fingerprint."""
+    """A picture: uint8 (height, width, 3), RGB, not yet normalised, its fingerprint and points."""
 
     pixels: Pixels
     fingerprint: bytes
+    points: bytes
 
 
 class Decoder:
@@ -57,12 +59,13 @@ class Decoder:
     Args:
         processes: pictures that are decoded at once.
         max_pixels: width times height of a picture.
+        local_features: points of interest are found, too, of what is not turned.
     """
 
-    def __init__(self, *, processes: int, max_pixels: int) -> None:
+    def __init__(self, *, processes: int, max_pixels: int, local_features: bool = False) -> None:
         self._max_pixels = max_pixels
         self._closed = False
-        self._workers = [_Worker() for _ in range(processes)]
+        self._workers = [_Worker(local_features=local_features) for _ in range(processes)]
         self._idle: SimpleQueue[_Worker] = SimpleQueue()
         for one in self._workers:
             self._idle.put(one)
@@ -103,8 +106,9 @@ class Decoder:
                 code, params = json.loads(answer[1:])
                 raise kind(code, **params)
         shape = (preprocess.height, preprocess.width, 3)
-        at = 1 + FINGERPRINT_BYTES
-        return Decoded(np.frombuffer(answer, np.uint8, offset=at).reshape(shape), answer[1:at])
+        at, end = 1 + FINGERPRINT_BYTES, 1 + FINGERPRINT_BYTES + math.prod(shape)
+        pixels = np.frombuffer(answer, np.uint8, end - at, at).reshape(shape)
+        return Decoded(pixels, answer[1:at], answer[end:])
 
     async def close(self) -> None:
         """Ends the processes; what they are decoding is lost."""
@@ -137,7 +141,8 @@ async def _run(
 class _Worker:
     """One process after the other; asked by one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, local_features: bool) -> None:
+        self._command = (*COMMAND, worker.WITH_POINTS) if local_features else COMMAND
         self.start()
 
     def start(self) -> None:
@@ -146,7 +151,7 @@ class _Worker:
         self._ready = False
         with theirs:
             self._process = subprocess.Popen(
-                COMMAND,
+                self._command,
                 stdin=theirs.fileno(),
                 cwd=ROOT,
                 # Without keys and passwords: what comes in is hostile.

@@ -13,7 +13,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
-from clip_ranker.decode import images
+from clip_ranker.decode import images, points
 from clip_ranker.decode.fingerprint import fingerprint
 from clip_ranker.decode.geometry import fit, to_pixels, turn
 from clip_ranker.decode.header import read_header
@@ -22,6 +22,8 @@ from clip_ranker.models.preprocess import Preprocess
 
 BASE_BYTES = 80_000_000
 """Of this process and of the codecs' threads, without a picture."""
+OPENCV_BYTES = 30_000_000
+"""More of it, where points of interest are found; twice what that takes there."""
 BYTES_PER_PIXEL = 20
 """At most, of an honest file: WebP with alpha. JPEG takes 4 to 8."""
 LARGE_PART = 4
@@ -34,7 +36,10 @@ PATIENCE = 20
 """Times the processor time that may pass on the clock: the processor has other work too."""
 
 PIXELS, LARGE, NOT_AN_IMAGE, TOO_LARGE = b"P", b"L", b"N", b"T"
-"""How an answer begins. Behind it: fingerprint and pixels, nothing, or the code of what failed."""
+"""How an answer begins. Behind it: fingerprint, pixels and points if they are wanted; nothing; or
+the code of what failed."""
+WITH_POINTS = "points"
+"""As an argument of the process: they are wanted."""
 FAILURES: dict[bytes, type[CandidateError]] = {
     NOT_AN_IMAGE: NotAnImageError,
     TOO_LARGE: TooLargeError,
@@ -54,20 +59,24 @@ class Request(NamedTuple):
 
 def main() -> None:
     """Answers until standard input is closed."""
+    with_points = WITH_POINTS in sys.argv[1:]
+    if with_points:
+        points.opencv()  # before there are limits
     connection: Connection[bytes, Request] = Connection(sys.stdin.fileno())
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(EOFError, ConnectionError):
         connection.send_bytes(b"")  # ready
         while True:
-            answer = _answer(connection.recv())
+            answer = _answer(connection.recv(), with_points=with_points)
             _limit_seconds(0)
             _limit_memory(sys.maxsize)
             connection.send_bytes(answer)
 
 
-def _answer(request: Request) -> bytes:
+def _answer(request: Request, *, with_points: bool) -> bytes:
     most_pixels = request.max_pixels if request.large else request.max_pixels // LARGE_PART
-    _limit_memory(BASE_BYTES + 2 * len(request.data) + BYTES_PER_PIXEL * most_pixels)
+    base_bytes = BASE_BYTES + (OPENCV_BYTES if with_points else 0)
+    _limit_memory(base_bytes + 2 * len(request.data) + BYTES_PER_PIXEL * most_pixels)
     _limit_seconds(BASE_S)
     try:
         opened = read_header(request.data, max_pixels=most_pixels)
@@ -75,7 +84,9 @@ def _answer(request: Request) -> bytes:
         image, to_srgb = images.load(opened)
         fitted = turn(fit(image, request.image_resize_px), request.quarters)
         pixels = to_pixels(fitted, request.preprocess, to_srgb)
-        return PIXELS + fingerprint(fitted, to_srgb) + pixels.tobytes()
+        # Points are the same in every direction, so the upright picture's are enough.
+        found = points.find(fitted, to_srgb) if with_points and not request.quarters else b""
+        return PIXELS + fingerprint(fitted, to_srgb) + pixels.tobytes() + found
     except NotAnImageError as error:
         return _failure(error)
     except TooLargeError as error:

@@ -33,7 +33,10 @@ class EmbeddingCache:
         self._shared = None
         if settings.cache_url and settings.cache_bytes:
             self._shared = SharedCache(
-                settings.cache_url, ttl_s=self._ttl_s, timeout_s=settings.cache_timeout_s
+                settings.cache_url,
+                ttl_s=self._ttl_s,
+                timeout_s=settings.cache_timeout_s,
+                local_features=settings.local_features,
             )
         self._memory: TLRUCache[str, Entry] = TLRUCache(
             maxsize=settings.cache_bytes,

@@ -15,12 +15,14 @@ class Embedded:
     Attributes:
         embedding: shape (dim,), unit length.
         fingerprint: tells copies of one picture, see ``decode/fingerprint``; empty of a text.
+        points: of interest, see ``decode/points``; empty where nobody asked for them.
     """
 
     embedding: Embedding
     fingerprint: bytes
+    points: bytes = b""
 
     @property
     def nbytes(self) -> int:
         """Of its contents."""
-        return self.embedding.nbytes + len(self.fingerprint)
+        return self.embedding.nbytes + len(self.fingerprint) + len(self.points)

@@ -30,7 +30,11 @@ class Means:
         )
         self.single_flight = SingleFlight(self.turns)
         self.fetcher = Fetcher(settings)
-        self.decoder = Decoder(processes=decoders, max_pixels=settings.max_pixels)
+        self.decoder = Decoder(
+            processes=decoders,
+            max_pixels=settings.max_pixels,
+            local_features=settings.local_features,
+        )
         self.batcher = Batcher(self.turns)
         self.cache = EmbeddingCache(settings)
 

@@ -56,7 +56,7 @@ class Pictures:
         self._call = embed
         self._single_flight = self._means.single_flight
         self._readers = readers
-        self._keys = Keys(model)
+        self._keys = Keys(model, local_features=settings.local_features)
         self._cache = self._means.cache
         self.texts = (
             Texts(model, self._cache, self._means.batcher, embed_texts) if embed_texts else None
@@ -149,14 +149,14 @@ class Pictures:
             if self._single_flight.merge(picture):
                 raise asyncio.CancelledError
             picture.enter("decode")
-            waiting, mark = await self._decode(data, source, picture)
+            waiting, decoded = await self._decode(data, source, picture)
         with metrics.EMBEDS_IN_FLIGHT.track_inprogress():
-            return Embedded(await waiting, mark)
+            return Embedded(await waiting, *decoded)
 
     async def _decode(
         self, data: bytes, source: Source, picture: SharedPicture
-    ) -> tuple[asyncio.Future[Embedding], bytes]:
-        """Decodes the file, and puts it in line for the model; its fingerprint is there at once."""
+    ) -> tuple[asyncio.Future[Embedding], tuple[bytes, bytes]]:
+        """Decodes the file, and puts it in line for the model; fingerprint and points are there."""
         for large in (False, True):
             async with AsyncExitStack() as places:
                 if large:
@@ -172,7 +172,7 @@ class Pictures:
                 if decoded is not None:
                     picture.enter("embed")
                     waiting = self._means.batcher.put(picture, decoded.pixels, self._call)
-                    return waiting, decoded.fingerprint
+                    return waiting, (decoded.fingerprint, decoded.points)
         raise AssertionError("no picture is too large to be large")
 
     async def _bytes(self, source: Source, picture: SharedPicture, held: AsyncExitStack) -> bytes:

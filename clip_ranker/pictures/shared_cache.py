@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clip_ranker import metrics
+from clip_ranker.decode import points
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
 from clip_ranker.pictures.embedded import TEXT_KEY, Embedded
 
@@ -21,7 +22,7 @@ MAGIC = b"CRe3"
 PREFIX = f"clip-ranker:{MAGIC.decode()}:"
 """Of keys: replicas of two versions leave each other's entries alone."""
 HEADER = struct.Struct("<4sd")
-"""Before the fingerprint, which a text has not, and the vector."""
+"""Before the fingerprint, which a text has not, the vector, and points where they are kept."""
 FLOAT = np.dtype("<f4")
 LEFT_ALONE_S = 5.0
 """After a failure, before it is asked again."""
@@ -44,9 +45,13 @@ class SharedCache:
         url: ``redis://…`` as redis-py takes it.
         ttl_s: time to live of an entry.
         timeout_s: for one round trip.
+        local_features: pictures have points of interest.
     """
 
-    def __init__(self, url: str, *, ttl_s: float, timeout_s: float) -> None:
+    def __init__(
+        self, url: str, *, ttl_s: float, timeout_s: float, local_features: bool = False
+    ) -> None:
+        self._most_points_bytes = points.MOST_BYTES if local_features else 0
         self._ttl_s = ttl_s
         self._timeout_s = timeout_s
         self._left_alone_until = {"reading": 0.0, "writing": 0.0}
@@ -76,7 +81,8 @@ class SharedCache:
             ):
                 for key, entry in entries.items():
                     header = HEADER.pack(MAGIC, entry.made_s) + entry.embedded.fingerprint
-                    value = header + entry.embedded.embedding.astype(FLOAT).tobytes()
+                    vector = entry.embedded.embedding.astype(FLOAT).tobytes()
+                    value = header + vector + entry.embedded.points
                     pipeline.set(PREFIX + key, value, px=max(1, int(self._ttl_s * 1000)))
                 await pipeline.execute()
 
@@ -86,12 +92,19 @@ class SharedCache:
 
     def _decode(self, key: str, value: bytes | str | None, dim: int) -> Entry | None:
         """Anybody may have written it: nothing but a fresh unit vector of this width is taken."""
-        vector_at = HEADER.size + (0 if key.startswith(TEXT_KEY) else FINGERPRINT_BYTES)
-        if not isinstance(value, bytes) or len(value) != vector_at + dim * FLOAT.itemsize:
+        text = key.startswith(TEXT_KEY)
+        vector_at = HEADER.size + (0 if text else FINGERPRINT_BYTES)
+        points_at = vector_at + dim * FLOAT.itemsize
+        if not isinstance(value, bytes):
+            return None
+        points_bytes = len(value) - points_at
+        if not 0 <= points_bytes <= (0 if text else self._most_points_bytes):
+            return None
+        if points_bytes % points.POINT.itemsize:
             return None
         magic, made_s = HEADER.unpack_from(value)
         fingerprint = value[HEADER.size : vector_at]
-        embedding = np.frombuffer(value, FLOAT, offset=vector_at).astype(np.float32)
+        embedding = np.frombuffer(value, FLOAT, dim, vector_at).astype(np.float32)
         age_s = time.time() - made_s
         if magic != MAGIC or not -CLOCK_SKEW_S < age_s < self._ttl_s:
             return None
@@ -99,7 +112,8 @@ class SharedCache:
             length = float(np.linalg.norm(embedding))
         if not abs(length - 1) < UNIT_TOLERANCE:
             return None
-        return Entry(Embedded(embedding, fingerprint), min(made_s, time.time()))
+        embedded = Embedded(embedding, fingerprint, value[points_at:])
+        return Entry(embedded, min(made_s, time.time()))
 
     def _may_ask(self, what: str) -> bool:
         return time.monotonic() >= self._left_alone_until[what]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from clip_ranker.decode import points
 from clip_ranker.decode.images import RECIPE
 from clip_ranker.download.url_policy import host_of
 from clip_ranker.models.store import StoredModel
@@ -55,10 +56,12 @@ class Keys:
 
     Args:
         model: its name, weights and preprocessing go into every key, and how files are decoded.
+        local_features: points of interest are kept too.
     """
 
-    def __init__(self, model: StoredModel) -> None:
-        self._model = repr((model.name, model.digest, model.preprocess, RECIPE)).encode()
+    def __init__(self, model: StoredModel, *, local_features: bool = False) -> None:
+        recipes = (RECIPE, points.RECIPE) if local_features else (RECIPE,)
+        self._model = repr((model.name, model.digest, model.preprocess, *recipes)).encode()
 
     def of_url(self, url: str, image_resize_px: int) -> str:
         """Key of the picture behind a URL."""

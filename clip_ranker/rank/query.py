@@ -11,6 +11,7 @@ from clip_ranker.errors import (
     EmbedFailedError,
 )
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
@@ -20,8 +21,13 @@ from clip_ranker.rank.schema import RankRequest
 UPRIGHT, EVERY_QUARTER = (0,), (0, 1, 2, 3)
 
 
-async def embed_photos(request: RankRequest, pictures: Pictures, job: Job) -> Embedding:
-    """Unit vectors of the photos, each in one direction or in four, shape (photos, dim).
+async def embed_photos(
+    request: RankRequest, pictures: Pictures, job: Job
+) -> tuple[Embedding, list[bytes]]:
+    """The photos, each in one direction or in four.
+
+    Returns:
+        Unit vectors, shape (photos, dim); points of interest of each that has any, as it was sent.
 
     Raises:
         BadRequestError: some cannot be had or read; each of them is named.
@@ -44,34 +50,36 @@ async def embed_photos(request: RankRequest, pictures: Pictures, job: Job) -> Em
     for failure in (*wrong, *embedded):
         if isinstance(failure, BaseException):
             raise failure
-    return np.concatenate([one for one in embedded if not isinstance(one, BaseException)])
+    ways_of = [one for one in embedded if not isinstance(one, BaseException)]
+    seen = [way for ways in ways_of for way in ways]
+    return np.stack([one.embedding for one in seen]), [one.points for one in seen if one.points]
 
 
 async def _of_base64(
     field: str, text: str, request: RankRequest, pictures: Pictures, job: Job
-) -> Embedding:
-    """Shape (directions, dim)."""
+) -> list[Embedded]:
+    """In each direction."""
     data = await asyncio.to_thread(decode_base64, text, field)
 
-    async def turned(quarters: int) -> Embedding:
+    async def turned(quarters: int) -> Embedded:
         source = await pictures.source_of_bytes(data, request.image_resize, quarters)
-        return (await pictures.embed(source, job, photo=True)).embedding
+        return await pictures.embed(source, job, photo=True)
 
     directions = EVERY_QUARTER if request.any_rotation else UPRIGHT
     try:
-        return np.stack(await asyncio.gather(*map(turned, directions)))
+        return list(await asyncio.gather(*map(turned, directions)))
     except CandidateError as error:
         raise _refusal(field, error) from error
 
 
-async def _of_url(request: RankRequest, pictures: Pictures, job: Job) -> Embedding:
+async def _of_url(request: RankRequest, pictures: Pictures, job: Job) -> list[Embedded]:
     assert request.query_image_url is not None  # the schema wants one of the three
     try:
         found = pictures.find(request.query_image_url, request.image_resize)
         if not isinstance(found, Source):
-            return found.embedding[None]
+            return [found]
         await pictures.recall([found])
-        return (await pictures.embed(found, job, photo=True)).embedding[None]
+        return [await pictures.embed(found, job, photo=True)]
     except CandidateError as error:
         raise _refusal("query_image_url", error) from error
 

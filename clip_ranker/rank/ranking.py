@@ -14,6 +14,7 @@ from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
 from clip_ranker.rank.blend import Blended
 from clip_ranker.rank.groups import same_pictures
+from clip_ranker.rank.local_features import look_again
 from clip_ranker.rank.query import embed_photos
 from clip_ranker.rank.schema import Meta, RankRequest, RankResponse, TimingMs
 from clip_ranker.rank.scores import Meaning, Outcome, in_order, meaning, score
@@ -50,8 +51,7 @@ class Ranking:
         self.request = request
         self.outcomes: dict[int, Outcome] = {}
         self.embeddings: dict[int, Embedding] = {}
-        self._fingerprints: dict[int, bytes] = {}
-        self._groups: dict[int, int] = {}
+        self._seen: dict[int, Embedded] = {}
         self._blended: dict[int, Blended] | None = None
         self.cached = 0
         self.partial = False
@@ -63,7 +63,6 @@ class Ranking:
             self._timeout_s = min(timeout_s, request.deadline_ms / 1000)
         self._tasks: list[asyncio.Task[Any]] = []
         self._arrived: asyncio.Queue[tuple[int, Embedded | Exception]] = asyncio.Queue()
-        self.photos: Embedding
 
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
@@ -73,7 +72,7 @@ class Ranking:
             async with asyncio.timeout_at(self._deadline):
                 await self._begin_candidates()
                 # Shielded: it must not be cancelled before the job is known to be late.
-                self.photos = await asyncio.shield(photos)
+                self.photos, self._points = await asyncio.shield(photos)
         except BaseException as error:
             self._job.late = isinstance(error, TimeoutError)
             await self._end()
@@ -102,7 +101,7 @@ class Ranking:
                 raise arrived
             else:
                 self.embeddings[index] = arrived.embedding
-                self._fingerprints[index] = arrived.fingerprint
+                self._seen[index] = arrived
                 self.outcomes[index] = score(self.photos, arrived.embedding)
             yield index
         if len(self.outcomes) < len(self.request.candidates):
@@ -120,7 +119,11 @@ class Ranking:
         self.partial |= titles.late
         self.outcomes |= {n: one.score for n, one in (self._blended or {}).items()}
         # A thousand pictures take longer than the event loop may be kept.
-        self._groups = await asyncio.to_thread(same_pictures, self._fingerprints)
+        fingerprints = {n: one.fingerprint for n, one in self._seen.items()}
+        self._groups = await asyncio.to_thread(same_pictures, fingerprints)
+        again = look_again(self._points, self._seen, self.outcomes, self._groups, self._deadline)
+        self._agreeing = await again
+        self.partial |= self._agreeing is None
 
     def meaning(self, score: float) -> Meaning:
         """Band and probability of a score; known of a plain cosine similarity to one photo."""
@@ -130,7 +133,7 @@ class Ranking:
         """The response, once ``events`` has ended."""
         clock, groups = self._job.clock, self._groups
         results, failed = in_order(
-            self.request, self.outcomes, groups, self._calibration, self._blended
+            self.request, self.outcomes, groups, self._calibration, self._blended, self._agreeing
         )
         scores = [outcome for outcome in self.outcomes.values() if isinstance(outcome, float)]
         least = self.request.min_score

@@ -104,6 +104,12 @@ class Result(BaseModel):
         description="Likeness by title and words, moved onto the scale of this request's "
         "`image_score`; there only where titles count and tell something of this listing.",
     )
+    agreeing_points: int | None = Field(
+        None,
+        description="Points of interest that lie in its picture as in the photo; there only with "
+        "`CLIP_LOCAL_FEATURES` and from 12 on, of the first ten pictures by score. Goes before "
+        "`score` in the order.",
+    )
     match: Match | None = Field(None, description=MATCH)
     probability: float | None = Field(None, description=PROBABILITY)
     group: int | None = Field(
@@ -177,7 +183,7 @@ class Meta(BaseModel):
 
 
 class RankResponse(BaseModel):
-    """Results in falling score, and what could not be ranked, both in request order on ties."""
+    """Results by `agreeing_points`, then score, and failures; both in request order on ties."""
 
     results: list[Result] = Field(description="Most similar first; `top_k` of them at most.")
     failed: list[Failure] = Field(description="Each candidate that is not ranked, and why.")

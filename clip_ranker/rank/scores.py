@@ -60,6 +60,7 @@ def in_order(
     groups: Mapping[int, int],
     calibration: Calibration | None = None,
     blended: Mapping[int, Blended] | None = None,
+    agreeing: Mapping[int, int] | None = None,
 ) -> tuple[list[Result], list[Failure]]:
     """What is ranked, best first, and what is not; in request order on ties.
 
@@ -71,8 +72,9 @@ def in_order(
         groups: of each with a score, the same for all that show one picture.
         calibration: of these scores, if there is one.
         blended: their parts, where titles count.
+        agreeing: points that agree with the photo, where enough do; goes before the score.
     """
-    parts = blended or {}
+    parts, points = blended or {}, agreeing or {}
     scored: dict[int, float] = {}
     failed: list[Failure] = []
     for index, candidate in enumerate(request.candidates):
@@ -82,7 +84,7 @@ def in_order(
         elif request.min_score is None or outcome >= request.min_score:
             scored[index] = outcome
     ids = [candidate.auction_id for candidate in request.candidates]
-    best_first = sorted(scored, key=lambda index: -scored[index])
+    best_first = sorted(scored, key=lambda index: (-points.get(index, 0), -scored[index]))
     members: dict[int, list[int]] = {}  # best group first, and best member
     for index in best_first:
         members.setdefault(groups[index], []).append(index)
@@ -99,6 +101,7 @@ def in_order(
             duplicates=[ids[same] for same in members[groups[index]][1:]] if one_each else None,
             image_score=parts[index].picture if index in parts else None,
             text_score=parts[index].text if index in parts else None,
+            agreeing_points=points.get(index),
             **meaning(scored[index], calibration),
         )
         for rank, index in enumerate(answered[: request.top_k], start=1)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
+from clip_ranker.decode.points import MOST_BYTES
 from clip_ranker.errors import DownloadFailedError
 from clip_ranker.models.preprocess import Preprocess
 from clip_ranker.models.store import StoredModel
@@ -47,6 +48,18 @@ def test_what_goes_in_comes_out_read_only_and_on_its_own() -> None:
     assert not found.embedding.flags.writeable
     assert found.fingerprint == b"mark"
     assert cache.get("b") is None
+
+
+def test_points_are_kept_and_count() -> None:
+    pointed = dataclasses.replace(embedded(1), points=bytes(MOST_BYTES))
+    assert pointed.nbytes == embedded(1).nbytes + MOST_BYTES
+    cache = EmbeddingCache(Settings(cache_bytes=ENTRY_BYTES + MOST_BYTES))
+    cache.put("a", pointed, bytes_key="bytes", share=False)
+    assert [one and one.points for one in map(cache.peek, ("a", "bytes"))] == [
+        bytes(MOST_BYTES)
+    ] * 2
+    cache.put("b", embedded(2), bytes_key="other", share=False)
+    assert cache.peek("a") is None
 
 
 def test_what_is_kept_is_found_by_its_bytes_too_and_is_one_array() -> None:
@@ -111,7 +124,7 @@ def test_keys_differ_by_everything_that_changes_the_embedding(
     ]
     keys = [
         key
-        for keys in map(Keys, models)
+        for keys in (*map(Keys, models), Keys(MODEL, local_features=True))
         for size in (500, 768)
         for key in (
             keys.of_url("http://a/", size),

@@ -7,12 +7,14 @@ import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import redis
 
 from clip_ranker.decode.fingerprint import FINGERPRINT_BYTES
+from clip_ranker.decode.points import MOST_BYTES, POINT
 from clip_ranker.pictures.embedded import TEXT_KEY, Embedded
 from clip_ranker.pictures.shared_cache import (
     HEADER,
@@ -131,6 +133,30 @@ def test_texts_come_back_without_a_fingerprint_and_pictures_only_with_one(server
         assert set(found) == {f"{TEXT_KEY}1", "picture"}
         assert found[f"{TEXT_KEY}1"].embedded.fingerprint == b""
         assert (found[f"{TEXT_KEY}1"].embedded.embedding == VECTOR).all()
+
+    run(server, scenario)
+
+
+def test_points_come_back_and_only_where_they_are_kept(server: Redis) -> None:
+    def pointed(count_bytes: int) -> Entry:
+        return replace(entry(1), embedded=replace(entry(1).embedded, points=b"p" * count_bytes))
+
+    entries = {str(n): pointed(n) for n in (0, POINT.itemsize, MOST_BYTES)}
+    wrong = {str(n): pointed(n) for n in (1, POINT.itemsize - 1, MOST_BYTES + POINT.itemsize)}
+    text = {f"{TEXT_KEY}1": Entry(Embedded(VECTOR, b"", bytes(POINT.itemsize)), time.time())}
+
+    async def scenario(cache: SharedCache) -> None:
+        pointing = shared(server, local_features=True)
+        await pointing.put(entries | wrong | text)
+        found = await pointing.get([*entries, *wrong, *text], dim=DIM)
+        assert {key: one.embedded.points for key, one in found.items()} == {
+            key: one.embedded.points for key, one in entries.items()
+        }
+        for one in found.values():
+            assert (one.embedded.embedding == VECTOR).all()
+            assert one.embedded.fingerprint == entry(1).embedded.fingerprint
+        await pointing.close()
+        assert set(await cache.get([*entries], dim=DIM)) == {"0"}
 
     run(server, scenario)
 

@@ -57,6 +57,11 @@ export interface Result {
   image_score?: number | null;
   /** Likeness by title and words, on the scale of `image_score`; only where there is any. */
   text_score?: number | null;
+  /**
+   * Points of interest that lie in its picture as in the photo; goes before `score` in the order. Only
+   * where the service looks at the first pictures again, and enough agree.
+   */
+  agreeing_points?: number | null;
   /** 1 is the most similar. */
   rank: number;
   /** Of a model with a calibration, for one photo, where titles do not count. */

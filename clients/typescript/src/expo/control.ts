@@ -167,7 +167,8 @@ export function newControl(shown: () => Shown, dispatch: (action: Action) => voi
 /** `names` are the keys of the request's candidates. */
 function actionOf(event: RankEvent, names: string[]): Action {
   if (event.type === "answer") {
-    return { type: "answered", keys: names, requestId: event.answer.meta.request_id ?? null };
+    const { results, meta } = event.answer;
+    return { type: "answered", keys: names, results, requestId: meta.request_id ?? null };
   }
   const key = names[event.index]!;
   if (event.type === "scored") {

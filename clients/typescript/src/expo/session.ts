@@ -1,6 +1,6 @@
 /** What is known of a list, and how each thing that happens changes it. No React in here. */
 
-import type { Candidate, Failure, Match } from "../types.ts";
+import type { Candidate, Failure, Match, Result } from "../types.ts";
 
 /** A listing as the service takes it; what else an app keeps with it stays in the app. */
 export type Listing = Candidate;
@@ -14,6 +14,8 @@ export interface Known {
   /** Of a model with a calibration. */
   match: Match | null;
   failure: RowFailure | null;
+  /** Goes before the score; once the ranking is done, where the service looks again. */
+  agreeingPoints: number | null;
   /** For the client's `feedback`, once the ranking is done and where the service takes any. */
   requestId: string | null;
 }
@@ -42,12 +44,18 @@ export interface State {
 export type Action =
   | { type: "started"; total: number; afresh: boolean }
   | { type: "known"; key: string; known: Partial<Known> }
-  | { type: "answered"; keys: string[]; requestId: string | null }
+  | { type: "answered"; keys: string[]; results: Result[]; requestId: string | null }
   | { type: "ranked" }
   | { type: "over"; problem: Error | null }
   | { type: "undone" };
 
-const UNKNOWN: Known = { score: null, match: null, failure: null, requestId: null };
+const UNKNOWN: Known = {
+  score: null,
+  match: null,
+  failure: null,
+  agreeingPoints: null,
+  requestId: null,
+};
 
 export const NOTHING: State = {
   phase: "idle",
@@ -71,8 +79,16 @@ export function reduce(state: State, action: Action): State {
     }
     case "answered": {
       const known = new Map(state.known);
+      const { results, requestId } = action;
+      // An id may repeat; with one score too, both show the same picture or nothing tells them apart.
+      const named = (id: unknown, score: number | null): string => JSON.stringify([id, score]);
+      const points = new Map(
+        results.map((one) => [named(one.auction_id, one.score), one.agreeing_points]),
+      );
       for (const key of action.keys) {
-        known.set(key, { ...UNKNOWN, ...known.get(key), requestId: action.requestId });
+        const row = { ...UNKNOWN, ...known.get(key) };
+        const agreeingPoints = points.get(named(idOf(key), row.score)) ?? null;
+        known.set(key, { ...row, agreeingPoints, requestId });
       }
       return { ...state, known };
     }
@@ -105,7 +121,9 @@ export function keysOf(listings: readonly Listing[]): string[] {
   });
 }
 
-/** Most alike first, then those not known yet, then those that failed; ties as searched. */
+const idOf = (key: string): unknown => JSON.parse(key.slice(0, key.lastIndexOf("]") + 1))[0];
+
+/** Where points agree, then most alike, then those not known yet, then those that failed; ties as searched. */
 export function rowsOf<T extends Listing>(listings: readonly T[], known: State["known"]): Row<T>[] {
   const keys = keysOf(listings);
   const rows = listings.map((listing, index): Row<T> => {
@@ -114,6 +132,10 @@ export function rowsOf<T extends Listing>(listings: readonly T[], known: State["
   });
   const group = (row: Row<T>): number => (row.score !== null ? 0 : row.failure === null ? 1 : 2);
   return rows.sort(
-    (a, b) => group(a) - group(b) || (b.score ?? 0) - (a.score ?? 0) || a.index - b.index,
+    (a, b) =>
+      group(a) - group(b) ||
+      (b.agreeingPoints ?? 0) - (a.agreeingPoints ?? 0) ||
+      (b.score ?? 0) - (a.score ?? 0) ||
+      a.index - b.index,
   );
 }

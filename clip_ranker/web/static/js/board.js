@@ -17,18 +17,20 @@ export function after(board, event) {
 export const abandoned = (board) =>
   board.map((entry) => (entry.state === "waiting" ? { ...entry, state: "left" } : entry));
 
-/** Most alike first, then those without a score, then those that failed; ties in request order. */
+/** Those in which points agree, most alike, without a score, failed; ties in request order. */
 export function inOrder(board) {
   const group = { scored: 0, waiting: 1, left: 1, failed: 2 };
   return [...board].sort(
     (a, b) =>
       group[a.state] - group[b.state] ||
+      (b.points ?? 0) - (a.points ?? 0) ||
       (a.state === "scored" ? b.score - a.score : 0) ||
       a.index - b.index,
   );
 }
 
-const scored = ({ score, match, probability }) => ({ state: "scored", score, match, probability });
+const scored = ({ score, match, probability, agreeing_points: points }) =>
+  ({ state: "scored", score, match, probability, points });
 
 const failed = ({ reason, detail, detail_code, detail_params }) =>
   ({ state: "failed", reason, detail, detail_code, detail_params });
@@ -41,9 +43,11 @@ function settled(board, answer) {
   const open = new Map();
   const file = (id, change) => open.set(id, [...(open.get(id) ?? []), change]);
   for (const failure of answer.failed) file(`failed ${failure.auction_id}`, failed(failure));
-  for (const result of answer.results) file(`scored ${result.auction_id}`, scored(result));
+  // As the board has them now: only in the answer points go before the score.
+  const results = [...answer.results].sort((a, b) => b.score - a.score);
+  for (const result of results) file(`scored ${result.auction_id}`, scored(result));
   const take = (key) => open.get(key)?.shift();
-  // Best first, as the answer has them: only there the bands of listings of one id keep their scores.
+  // Best first, as these are: only there the bands of listings of one id keep their scores.
   const settledBy = new Map(inOrder(board).map(({ index, candidate, state }) => {
     const kinds = state === "waiting" ? ["scored", "failed"] : [state];
     return [index, kinds.map((kind) => take(`${kind} ${candidate.auction_id}`)).find(Boolean)];
