@@ -36,7 +36,10 @@ def _rate(value: str) -> str:
 
 def _has_opencv(value: bool) -> bool:  # noqa: FBT001 as pydantic calls it
     if value and find_spec("cv2") is None:
-        raise ValueError("OpenCV is not installed: pip install -e '.[local]' brings it")
+        raise ValueError(
+            "OpenCV is not installed: pip install -e '.[local]' brings it, "
+            "and LOCAL_FEATURES=yes into an image that docker compose builds"
+        )
     return value
 
 

@@ -23,12 +23,18 @@ if stored "$@" 2>/dev/null; then
     echo "in the BentoML store: $model"
     exit 0
 fi
-if [ $# -ne 0 ]; then
+told=$("$python" -m clip_ranker.models.names "$model") && known=yes || known=
+case " $* " in
+*" --model "* | *" --pretrained "* | *" --weights "* | *" --starter "*)
+    # Which weights is said; the rest by the name.
     case $model in *_int8) set -- --precision int8 "$@" ;; esac
-    case ${model%_int8} in *_views) set -- --views "$@" ;; esac
-elif told=$("$python" -m clip_ranker.models.names "$model"); then
+    case ${model%_int8} in openclip_*_views) set -- --views "$@" ;; esac
+    known=yes told=
+    ;;
+esac
+if [ -n "$known" ]; then
     # shellcheck disable=SC2086 # several arguments on purpose
-    set -- $told
+    set -- $told "$@"
 else
     echo "import: '$model' is not in the BentoML store, and how to import it is not known." >&2
     echo "Say it with IMPORT_ARGS (which is for MODEL, not for MODELS), for example" >&2

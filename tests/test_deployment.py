@@ -180,8 +180,14 @@ esac
         (["openclip_vit_b32_views"], "--views --name openclip_vit_b32_views"),
         (["efficientnet_lite0"], "--starter --name efficientnet_lite0"),
         (
-            ["mine_views_int8", "--pretrained", "FILE"],
-            "--views --precision int8 --pretrained FILE --name mine_views_int8",
+            ["openclip_mine_views_int8", "--pretrained", "FILE"],
+            "--views --precision int8 --pretrained FILE --name openclip_mine_views_int8",
+        ),
+        (["street_views", "--pretrained", "FILE"], "--pretrained FILE --name street_views"),
+        (["openclip_vit_b32", "--text"], "--text --name openclip_vit_b32"),
+        (
+            ["openclip_vit_b32_random", "--text"],
+            "--weights random --text --name openclip_vit_b32_random",
         ),
         (
             ["mine_int8", "--pretrained", "FILE"],
@@ -226,6 +232,15 @@ def test_what_the_image_installs_is_held_to_hashes(file: str) -> None:
     assert requirements
     for requirement in requirements:
         assert re.fullmatch(r"[\w.-]+==[\w.]+( +--hash=sha256:[0-9a-f]{64})+", requirement)
+
+
+def test_what_the_dockerfile_copies_is_sent_to_the_engine() -> None:
+    sent = (ROOT / ".dockerignore").read_text().splitlines()
+    dockerfile = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+    copied = " ".join(re.findall(r"(?m)^COPY (?!--from)(.+) \S+$", dockerfile)).split()
+    assert "deploy/requirements-uv.txt" in copied
+    for source in set(copied) - {"."}:
+        assert any(f"!{part}" in sent for part in (source, *map(str, Path(source).parents))), source
 
 
 def test_the_dockerfile_installs_nothing_into_the_image_without_a_hash() -> None:

@@ -2,7 +2,7 @@
 
 An import calls a model ``openclip_`` and what OpenCLIP calls it, or ``efficientnet_lite0``; behind
 that stands ``_random`` where the weights have no meaning, ``_views`` where an OpenCLIP model sees
-three views of each picture, and ``_int8`` where it is in 8 bits.
+three views of each picture (the starter always does), and ``_int8`` where it is in 8 bits.
 
     python -m clip_ranker.models.names NAME
 
@@ -30,10 +30,9 @@ def of(model: str) -> str:
 def arguments(name: str) -> list[str] | None:
     """Of ``import_model.py`` for the model of that name; None where the name does not tell."""
     exact = name.removesuffix(INT8)
-    found = KNOWN.get(exact.removesuffix(VIEWS))
-    if found is None:
+    found, views = KNOWN.get(exact.removesuffix(VIEWS)), ["--views"] * exact.endswith(VIEWS)
+    if found is None or (views and "--starter" in found):
         return None
-    views = ["--views"] if exact.endswith(VIEWS) else []
     return [*found, *views, *(["--precision", "int8"] if name.endswith(INT8) else [])]
 
 

@@ -1,6 +1,7 @@
 """What the pictures of all models share."""
 
 from clip_ranker import processors
+from clip_ranker.decode import points
 from clip_ranker.decode.pool import Decoder
 from clip_ranker.download.fetch import Fetcher
 from clip_ranker.embed.batcher import Batcher
@@ -21,6 +22,8 @@ class Means:
     """
 
     def __init__(self, settings: Settings) -> None:
+        if settings.local_features:
+            points.opencv()  # what is broken ends the start, and the first request does not load it
         decoders = settings.decode_threads or min(processors.available(), MOST_DECODERS)
         self.turns = Turns(
             downloads=settings.max_downloads,
