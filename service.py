@@ -100,8 +100,9 @@ class ClipEmbedder:
         }
 
     @bentoml.api
-    def embed_packed(self, pixels: str, name: str, digest: str) -> str:
-        """The same for an API elsewhere, which may not have been updated at the same moment."""
+    def embed_packed(self, pixels: str, digest: str, name: str = "") -> str:
+        """The same for an API elsewhere; one of an older version gives no name."""
+        name = name or next((n for n, model in models.items() if model.digest == digest), "")
         if name not in models or models[name].digest != digest:
             raise InvalidArgument("this embedder serves other models than the API asks for")
         return pack(self._models[name](unpack(pixels)))
@@ -112,12 +113,10 @@ class ClipEmbedder:
         return self._texts[name](texts)
 
     @bentoml.api
-    def texts_packed(self, texts: str, key: str) -> str:
-        """The same for an API elsewhere, of a list in JSON; empty if no text tower has this key."""
-        for name, watched in self._texts.items():
-            if (tower := models[name].text) and tower.key == key:
-                return pack(watched(json.loads(texts)))
-        return ""
+    def texts_packed(self, texts: str, key: str, name: str) -> str:
+        """The same for an API elsewhere, of a list in JSON; empty if it has another text tower."""
+        tower = models[name].text if name in models else None
+        return pack(self._texts[name](json.loads(texts))) if tower and tower.key == key else ""
 
     @bentoml.api
     async def check(self) -> bool:

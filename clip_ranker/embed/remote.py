@@ -42,7 +42,7 @@ class Remote:
         """Embeds uint8 (batch, height, width, 3) to float32 (batch, dim), with one model."""
         if self._elsewhere:
             digest = self._models[name].digest
-            return unpack(await self.ask("embed_packed", pack(pixels), name, digest))
+            return unpack(await self.ask("embed_packed", pack(pixels), digest, name))
         embeddings: Embedding = await self.ask(f"embed_with_{name}", pixels)
         return embeddings
 
@@ -53,7 +53,7 @@ class Remote:
             return embeddings
         tower = self._models[name].text
         key = tower.key if tower else ""
-        packed = await self.ask("texts_packed", json.dumps(texts), key)
+        packed = await self.ask("texts_packed", json.dumps(texts), key, name)
         if not packed:
             raise EmbedFailedError("batch")  # it has another text tower; pictures go on
         return unpack(packed)

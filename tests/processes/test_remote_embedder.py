@@ -123,11 +123,13 @@ def test_texts_are_embedded_elsewhere_too(stored: Callable[[str], str]) -> None:
     assert tower is not None
     texts = ["レゴ 75192", "mug", "\ud800"]
     with Apart({"CLIP_MODEL": "tiny_text"}) as apart:
-        asked = {"texts": json.dumps(texts), "key": tower.key}
+        asked = {"texts": json.dumps(texts), "key": tower.key, "name": "tiny_text"}
         packed = apart.client.post("/texts_packed", json=asked).text
         assert unpack(packed) == pytest.approx(TextEncoder(tower)(texts), abs=1e-5)
         other = asked | {"key": tower.key + " of another"}
         assert apart.client.post("/texts_packed", json=other).text == ""
+        twin = asked | {"name": "tiny"}
+        assert apart.client.post("/texts_packed", json=twin).text == ""
         assert apart.client.post("/check", json={}).text == "true"
 
 
