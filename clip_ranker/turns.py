@@ -61,6 +61,7 @@ class Turns:
         to_embed: decoded pictures.
         texts: by the few. In a line of their own, which has every other call: they are there long
             before the pictures of their request, and nothing is decoded less far ahead for them.
+            Only a photo goes before them out of turn.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Turns:
             lambda request: self.texts.held_by[request] < self._quota(request)
         )
         self._lines = [self.to_embed, self.texts]
+        self._out_of_turn = False
 
     def put(self, picture: Picture, work: ToEmbed) -> None:
         """A picture is decoded, or a few texts are there."""
@@ -100,6 +102,10 @@ class Turns:
         Of what nobody waits for only when there is nothing else, and few.
         """
         few = min(BACKGROUND_MOST, self._max_batch_size)
+        # Once in a row, or photos that keep coming would hold texts back for ever.
+        self._out_of_turn = not self._out_of_turn and self._lines[0] is self.texts and self._photo()
+        if self._out_of_turn:
+            self._lines.reverse()
         for background in (False, True):
             for line in list(self._lines):
                 most = few if background else self._evenly(line)
@@ -125,6 +131,9 @@ class Turns:
         """Somebody has stopped waiting for a picture that holds places."""
         for places in (self.downloads, self.big_bodies, self.large, self.decoding):
             places.hand_out()
+
+    def _photo(self) -> bool:
+        return any(picture.photo_of for picture in self.to_embed.waiting())
 
     def _evenly(self, line: FairQueue[ToEmbed]) -> int:
         """How many of a line are in its next call, if so many may be."""

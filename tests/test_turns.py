@@ -263,6 +263,21 @@ def test_texts_and_pictures_have_every_other_call_and_texts_hold_no_decoding_bac
     line.close()
 
 
+def test_a_photo_goes_before_texts_out_of_turn_but_not_for_ever() -> None:
+    line, wordy = Line(), Request(50)
+    texts = {Picture() for _ in range(5 * MOST)}
+    for few in texts:
+        few.want(wordy)
+        line.turns.put(few, ToEmbed(("a", "b"), embed, line._loop.create_future()))
+    went = []
+    for _ in range(7):  # a photo has just come before each call
+        line.come(Request(50), photo=True)
+        line.decode()
+        went.append("texts" if texts & {*line.call()} else "photo")
+    assert went == ["photo", "photo", "texts", "photo", "photo", "texts", "photo"]
+    line.close()
+
+
 @given(
     st.lists(
         st.tuples(st.sets(st.integers(0, 19), min_size=1), st.integers(1, 30)),

@@ -3,9 +3,8 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from itertools import islice
 
 from pydantic import BaseModel, Field
 
@@ -14,6 +13,7 @@ from clip_ranker.errors import CandidateError, EmbedderUnavailableError
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.source import Source
+from clip_ranker.pictures.texts import TEXTS_A_PICTURE
 from clip_ranker.rank.lenient import Request, Share, Whole
 from clip_ranker.rank.listing import Candidates
 from clip_ranker.rank.titles import titles_of
@@ -21,6 +21,9 @@ from clip_ranker.settings import get_settings
 from clip_ranker.turns import BACKGROUND_MOST
 
 logger = logging.getLogger(__name__)
+
+TITLES_AT_ONCE = BACKGROUND_MOST * TEXTS_A_PICTURE
+"""As a call of the model has of what nobody waits for."""
 
 
 class PrefetchRequest(Request):
@@ -75,7 +78,7 @@ class Prefetcher:
         job = Job(BACKGROUND_MOST, background=True)
         counts.update(self._begin(source, job, pictures) for source in sources)
         if request.title_weight:
-            self._begin_titles(set(titles_of(request.candidates).values()), job, pictures)
+            self._begin_titles(titles_of(request.candidates).values(), job, pictures)
         for outcome, count in counts.items():
             metrics.PREFETCH.labels(outcome).inc(count)
         return PrefetchResponse(**{name: counts[name] for name in PrefetchResponse.model_fields})
@@ -95,15 +98,16 @@ class Prefetcher:
         self._add([source.key], partial(pictures.embed, source, job))
         return "accepted"
 
-    def _begin_titles(self, titles: set[str], job: Job, pictures: Pictures) -> None:
+    def _begin_titles(self, titles: Iterable[str], job: Job, pictures: Pictures) -> None:
         """Where the model reads them; the answer does not count them."""
         if (texts := pictures.texts) is None:
             return
         keys = {f"{pictures.model.name} {title}": title for title in titles}
         room = max(0, self._most_waiting - len(self._tasks))
-        new = dict(islice(((k, t) for k, t in keys.items() if k not in self._tasks), room))
-        if new:
-            self._add([*new], partial(texts.embed, [*new.values()], job))
+        new = [key for key in keys if key not in self._tasks][:room]
+        for n in range(0, len(new), TITLES_AT_ONCE):
+            some = new[n : n + TITLES_AT_ONCE]
+            self._add(some, partial(texts.embed, [keys[key] for key in some], job))
 
     def _add(self, keys: Sequence[str], embed: Callable[[], Awaitable[object]]) -> None:
         task = asyncio.create_task(self._embed(keys, embed))

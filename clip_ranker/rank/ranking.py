@@ -67,7 +67,7 @@ class Ranking:
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
         photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
-        self._tasks.append(photos)
+        self._tasks += photos, self._titles.begin(photos)
         try:
             async with asyncio.timeout_at(self._deadline):
                 await self._begin_candidates()
@@ -81,7 +81,6 @@ class Ranking:
                     f"the photo was not embedded within {self._timeout_s:g} s, try again"
                 ) from error
             raise
-        self._tasks.append(self._titles.begin())  # only now: the photo goes before all texts
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from clip_ranker.errors import BadRequestError, EmbedderUnavailableError
 from clip_ranker.models.encoder import Embedding
@@ -39,6 +39,7 @@ class Titles:
         self._weight = weight_of(request)
         self._words = request.query_text
         self._titles = titles_of(request.candidates) if self._weight else {}
+        self._photo_is_downloaded = request.query_image_url is not None
         self._texts = pictures.texts
         self._job = job
         self._vectors: asyncio.Task[dict[str, Embedding]]
@@ -55,9 +56,9 @@ class Titles:
                 f"title_weight: {why}", [{"field": "title_weight", "message": why}]
             )
 
-    def begin(self) -> asyncio.Task[dict[str, Embedding]]:
-        """Sends texts to the model; whoever ends the request has to end this task."""
-        self._vectors = asyncio.create_task(self._embedded())
+    def begin(self, photos: asyncio.Task[Any]) -> asyncio.Task[dict[str, Embedding]]:
+        """Sends texts to the model, behind photos; whoever ends the request ends this task."""
+        self._vectors = asyncio.create_task(self._embedded(photos))
         return self._vectors
 
     async def blended(
@@ -93,10 +94,12 @@ class Titles:
         finally:
             self._job.clock.leave("text")
 
-    async def _embedded(self) -> dict[str, Embedding]:
+    async def _embedded(self, photos: asyncio.Task[Any]) -> dict[str, Embedding]:
         """Vectors of all texts but those of titles that the model failed on."""
         if self.method != "model" or self._texts is None:
             return {}
+        if not self._photo_is_downloaded:  # which takes seconds, and the model has time
+            await asyncio.wait([photos])
         words = [self._words] if self._words else []
         titles = list(dict.fromkeys(self._titles.values()))
         of_words, of_titles = await asyncio.gather(

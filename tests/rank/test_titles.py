@@ -1,6 +1,7 @@
 """Titles and words in a request, in a process of ours, with models that read text or do not."""
 
 import asyncio
+import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,22 +11,21 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from clip_ranker import examples
 from clip_ranker.embed.batcher import Embed
 from clip_ranker.errors import BadRequestError, EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
 from clip_ranker.models.text import TextTower
 from clip_ranker.pictures.pictures import Pictures
-from clip_ranker.pictures.texts import TEXTS_A_PICTURE
 from clip_ranker.rank.feedback import Feedback
-from clip_ranker.rank.prefetch import Prefetcher, PrefetchRequest
+from clip_ranker.rank.prefetch import TITLES_AT_ONCE, Prefetcher, PrefetchRequest
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.rank.scores import cosine
 from clip_ranker.rank.titles import by_model, weight_of
 from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import Settings
-from clip_ranker.turns import BACKGROUND_MOST
 from tests.rank.test_query import BANDS, MODEL, colours
 
 TOWER = TextTower(
@@ -174,7 +174,9 @@ def test_no_text_goes_before_the_photo() -> None:
         went.append("texts")
         return np.stack([direction(text) for text in texts])
 
-    ranked(listed(*NAMES), read, embed, title_weight=0.5, query_text="cat")
+    photo = base64.b64encode(examples.read("example:cat")).decode()
+    sent = {"query_image_url": None, "query_image_base64": photo}
+    ranked(listed(*NAMES), read, embed, title_weight=0.5, query_text="cat", **sent)
     assert went[0] == "pictures"
     assert "texts" in went
 
@@ -326,7 +328,8 @@ def test_titles_are_prefetched_together_and_no_more_than_may_wait() -> None:
         await asyncio.gather(*prefetcher._tasks.values())
         assert prefetcher._tasks == {}
         assert len(set(reader.asked)) == len(reader.asked) == 9  # and the picture
-        assert reader.calls == -(-9 // (BACKGROUND_MOST * TEXTS_A_PICTURE))
+        assert reader.asked == titles[:9]
+        assert reader.calls == -(-9 // TITLES_AT_ONCE)
         await prefetcher.close()
         await pictures.close()
 
