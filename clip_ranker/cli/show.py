@@ -51,6 +51,7 @@ def spreadsheet(ranked: Sequence[Ranked], listings: list[Candidate]) -> str:
         "score",
         "match",
         "probability",
+        "agreeing_points",
         "auction_id",
         "title",
         "image_url",
@@ -82,6 +83,9 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
     ranks = Table(box=None, pad_edge=False, header_style="dim")
     ranks.add_column("rank", justify="right")
     ranks.add_column("score", justify="right")
+    looked_again = any(result.agreeing_points for result in answer.results)
+    if looked_again:
+        ranks.add_column("points", justify="right")
     grouped = any(result.group for result in answer.results)
     if grouped:
         ranks.add_column("group", justify="right")
@@ -95,7 +99,9 @@ def table(answer: RankResponse, listings: list[Candidate], console: Console) -> 
     for result in answer.results:
         listing = listings[int(result.auction_id)]
         texts = [Text(plain(str(listing.auction_id))), Text(plain(listing.title or ""))]
-        group = [str(result.group or "")] if grouped else []
+        group = [str(result.agreeing_points or "")] if looked_again else []
+        if grouped:
+            group.append(str(result.group or ""))
         if matched:
             group.append(str(result.match or ""))
         ranks.add_row(str(result.rank), f"{result.score:.4f}", *group, *texts[: 1 + titled])
