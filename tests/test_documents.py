@@ -54,7 +54,9 @@ ELSEWHERE = {
     ".venv/bin/python import_model.py  ": "tests/test_documents.py",
     ".venv/bin/python import_model.py --precision": "tests/test_documents.py",
     ".venv/bin/python import_model.py --text": "tests/importing/test_text.py",
+    ".venv/bin/python import_model.py --views": "tests/models/test_names.py",
     ".venv/bin/python import_model.py --weights random": "tests/conftest.py",
+    ".venv/bin/clip-ranker evaluate photos/": "tests/evaluate/test_command.py",
     ".venv/bin/pip install -e '.[evaluate]'": "tests/evaluate/test_command.py",
     ".venv/bin/pip install -e '.[local]'": "tests/service/test_local_features.py",
 }
@@ -67,6 +69,7 @@ NOT_RUN = {
     ".venv/bin/clip-ranker import": "another name of import_model.py; tests/cli/test_program.py",
     "python -m bench.fit": "it takes minutes, and the same packages",
     "python -m bench.local_features": "likewise",
+    "python -m bench.evaluate --only costs": "it takes minutes",
     ".venv/bin/python -m bench.models": "it takes an hour, and imports ten models",
     "make run": "in the text it is a name; the blocks are run",
     "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",

@@ -86,7 +86,7 @@ def test_many_points_on_one_count_once() -> None:
 
 some_points = st.builds(
     lambda seed, count, spread, kinds: np.frombuffer(
-        np.random.default_rng(seed).integers(0, 256, count * POINT.itemsize, np.uint8) % spread
+        np.random.default_rng(seed).integers(0, spread, count * POINT.itemsize, np.uint8)
         if kinds
         else bytes(count * POINT.itemsize),
         POINT,
