@@ -55,15 +55,17 @@ class Run:
         return rest
 
 
-@pytest.mark.parametrize(("page", "warned"), [(README, True), (MODELS, False)])
+@pytest.mark.parametrize(
+    ("page", "typed", "warned"),
+    [(README, "make run", True), (MODELS, "CLIP_MODEL=efficientnet_lite0 make run", False)],
+)
 def test_it_serves_and_says_how_to_ask(
-    stored: Callable[[str], str], tmp_path: Path, page: Path, warned: bool
+    stored: Callable[[str], str], tmp_path: Path, page: Path, typed: str, warned: bool
 ) -> None:
     stored("efficientnet_lite0")
     (tmp_path / "models").symlink_to(Path(os.environ["BENTOML_HOME"]) / "models")
     blocks = [command.text for command in commands(page) if command.kind == "sh"]
-    block = next(text for text in blocks if "make run" in text)
-    [line] = [line for line in block.splitlines() if "make run" in line]
+    [line] = [line for text in blocks for line in text.splitlines() if line.startswith(typed)]
     environment = {
         "PORT": str(free_port()),
         "BENTOML_HOME": str(tmp_path),
