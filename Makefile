@@ -67,7 +67,7 @@ test-swarm: $(VENV)/.dev ## put three replicas through the worst on a swarm of t
 	@deploy/test-swarm.sh $(BIN)
 
 test-clients: $(VENV)/.dev clients/typescript/node_modules clients/expo/node_modules ## test the TypeScript client and the Expo example (needs Debian's npm)
-	$(TESTS) tests/clients $(ARGS)
+	$(BIN)/python -m pytest tests/clients $(ARGS)
 
 test-browser: $(VENV)/.dev tests/browser/node_modules ## test the pages in a browser (needs Debian's chromium and npm)
 	@deploy/need chromium chromium
