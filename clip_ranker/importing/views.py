@@ -4,11 +4,13 @@ Each is embedded, and the sum of their unit vectors is scaled to unit length. do
 what that is worth.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from open_clip.transform import image_transform
+from PIL import Image
 from torch import Tensor, nn
 
 from clip_ranker.models.preprocess import Preprocess
@@ -33,19 +35,25 @@ def of(view: "Source") -> "Source":
     return replace(
         view,
         encode=encode,
-        transform=image_transform(
-            (preprocess.height, preprocess.width),
-            is_train=False,
-            mean=preprocess.mean,
-            std=preprocess.std,
-            interpolation=preprocess.interpolation,
-            resize_mode=preprocess.resize_mode,
-            fill_color=preprocess.fill,
-        ),
+        transform=transform(preprocess),
         preprocess=preprocess,
         description=f"{view.description}, three views",
         view=view,
     )
+
+
+def transform(preprocess: Preprocess) -> Callable[[Image.Image], Tensor]:
+    """OpenCLIP's own way to such pixels."""
+    made: Callable[[Image.Image], Tensor] = image_transform(
+        (preprocess.height, preprocess.width),
+        is_train=False,
+        mean=preprocess.mean,
+        std=preprocess.std,
+        interpolation=preprocess.interpolation,
+        resize_mode=preprocess.resize_mode,
+        fill_color=preprocess.fill,
+    )
+    return made
 
 
 def padded(view: Preprocess) -> Preprocess:
