@@ -4,12 +4,14 @@ import asyncio
 import gc
 import random
 import socket
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from contextlib import suppress
 from email.utils import formatdate
+from types import SimpleNamespace
 
 import anyio
 import psutil
@@ -122,6 +124,21 @@ def test_fifty_at_the_same_moment_from_a_host_that_lives(server: RawServer) -> N
         }
 
     run(server, scenario, download_timeout_s=30)
+
+
+def test_a_download_looks_for_no_module(server: RawServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    server.says("/", PICTURE)
+
+    async def scenario(fetcher: Fetcher) -> None:
+        await get(fetcher, server, "/")
+        looked_for: list[str] = []
+        finder = SimpleNamespace(find_spec=lambda name, *_: looked_for.append(name))
+        monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+        await get(fetcher, server, "/")
+        # The disk, in every folder, each time: a module that is not there is not remembered.
+        assert looked_for == []
+
+    run(server, scenario)
 
 
 @pytest.mark.parametrize("addresses", [[], ["10.0.0.1"]], ids=["unknown", "private"])
