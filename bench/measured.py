@@ -19,47 +19,16 @@ START_S = 120
 POLL_S = 0.02
 
 
-class Service:
-    """An HTTP service in processes of its own.
+class Asked:
+    """A service on this machine, wherever it runs.
 
     Args:
-        command: what to run; ``{port}`` in it becomes a free port.
-        tree: whose code runs.
-        settings: environment variables on top.
+        port: that it listens on, or will.
     """
 
-    def __init__(self, *command: str, tree: Tree = OURS, **settings: str) -> None:
-        port = free_port()
-        self.client = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False
-        )
-        # BentoML clears the metrics of whatever else runs on the same home when it starts.
-        self._home = tempfile.TemporaryDirectory(prefix="bench-")
-        home = Path(self._home.name)
-        (home / "models").symlink_to(tree.store / "models")
-        self._log = home / "service.log"
-        start = time.perf_counter()
-        with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *(part.format(port=port) for part in command)],
-                cwd=tree.root,
-                env=tree.environment(home) | settings,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        self._wait()
-        self.start_s = time.perf_counter() - start
-
-    def _wait(self) -> None:
-        end = time.monotonic() + START_S
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                if self.client.get("/healthz", timeout=5).status_code == httpx.codes.OK:
-                    return
-            time.sleep(POLL_S)
-        log = self._log.read_text()
-        self.close()
-        raise RuntimeError(f"{self._process.args} did not start\n{log}")
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.client = httpx.Client(base_url=self.url, timeout=600, trust_env=False)
 
     def first_score_s(self, query: str, urls: list[str]) -> float:
         """Seconds until the first score of a stream, which is then read to its end."""
@@ -105,10 +74,50 @@ class Service:
         pictures, calls = (sum(map(float, values)) for values in found)
         return (pictures, calls) if all(found) else None
 
+
+class Service(Asked):
+    """An HTTP service in processes of its own.
+
+    Args:
+        command: what to run; ``{port}`` in it becomes a free port.
+        tree: whose code runs.
+        settings: environment variables on top.
+    """
+
+    def __init__(self, *command: str, tree: Tree = OURS, **settings: str) -> None:
+        port = free_port()
+        super().__init__(port)
+        # BentoML clears the metrics of whatever else runs on the same home when it starts.
+        self._home = tempfile.TemporaryDirectory(prefix="bench-")
+        home = Path(self._home.name)
+        (home / "models").symlink_to(tree.store / "models")
+        self._log = home / "service.log"
+        start = time.perf_counter()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", *(part.format(port=port) for part in command)],
+                cwd=tree.root,
+                env=tree.environment(home) | settings,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait()
+        self.start_s = time.perf_counter() - start
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and self._process.poll() is None:
+            with contextlib.suppress(httpx.TransportError):
+                if self.client.get("/healthz", timeout=5).status_code == httpx.codes.OK:
+                    return
+            time.sleep(POLL_S)
+        log = self._log.read_text()
+        self.close()
+        raise RuntimeError(f"{self._process.args} did not start\n{log}")
+
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
-        main = psutil.Process(self._process.pid)
-        return sum(p.memory_full_info().pss for p in [main, *main.children(recursive=True)])
+        return pss_bytes(self._process.pid)
 
     def close(self) -> None:
         """Ends it."""
@@ -122,6 +131,15 @@ class Service:
                 process.kill()
         self._process.wait()
         self._home.cleanup()
+
+
+def pss_bytes(pid: int) -> int:
+    """Memory of a process and all below it; one that ends meanwhile counts as nothing."""
+    total, main = 0, psutil.Process(pid)
+    for process in [main, *main.children(recursive=True)]:
+        with contextlib.suppress(psutil.Error):
+            total += process.memory_full_info().pss
+    return total
 
 
 def _body(query: str, urls: list[str]) -> dict:

@@ -163,7 +163,8 @@ def processor() -> str:
     name = next((line.split(": ")[1] for line in lines if line.startswith("model name")), "")
     flags = next((line.split() for line in lines if line.startswith("flags")), [])
     known = [flag for flag in ("avx2", "avx_vnni", "avx512_vnni", "amx_int8") if flag in flags]
-    return f"{THREADS} cores of {name} ({', '.join(known)})"
+    cores = "1 core" if THREADS == 1 else f"{THREADS} cores"
+    return f"{cores} of {name} ({', '.join(known)})"
 
 
 def runtime() -> str:

@@ -71,9 +71,9 @@ def inside(*command: str) -> str:
     return docker("exec", SERVICE, *command)
 
 
-def python_in(image: str, code: str) -> str:
-    """Runs Python in a container of an image and waits for it."""
-    return docker("run", "--rm", "--entrypoint", "python", image, "-c", code)
+def python_in(image: str, code: str, *options: str) -> str:
+    """Runs Python in a container of an image, with these options, and waits for it."""
+    return docker("run", "--rm", *options, "--entrypoint", "python", image, "-c", code)
 
 
 def wait_until(holds: Callable[[], bool], what: str) -> None:

@@ -88,6 +88,18 @@ def test_both_images_run_alike(bento_image: str, dockerfile_image: str) -> None:
     assert [user[6].split()[0] for user in compared] == ["1034", "1034"]
 
 
+@pytest.mark.parametrize(
+    ("option", "threads"), [("--cpus=0.5", 1), ("--cpus=1.5", 2), ("--cpuset-cpus=0", 1)]
+)
+def test_threads_follow_the_share_of_a_container(
+    bento_image: str, option: str, threads: int
+) -> None:
+    ask = "from clip_ranker import processors; print(processors.available())"
+    source = "--workdir=/home/bentoml/bento/src"
+    whole = int(python_in(bento_image, ask, source))
+    assert int(python_in(bento_image, ask, source, option)) == min(threads, whole)
+
+
 def test_healthz_says_ok_through_caddy(service: httpx.Client) -> None:
     answer = service.get("/healthz")
     assert (answer.status_code, answer.text) == (200, "ok")
@@ -135,6 +147,7 @@ def test_the_container_can_do_little(service: httpx.Client) -> None:
     assert not host["CapAdd"]
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["Memory"] > 0
+    assert 0 < host["CpuShares"] < 1024  # what its neighbours have
     assert host["PidsLimit"] > 0
     assert found["Config"]["StopTimeout"] > 60  # the deadline of a request
     assert host["RestartPolicy"]["Name"] == "unless-stopped"
