@@ -12,6 +12,10 @@ from clip_ranker.models.preprocess import Pixels
 Embedding = NDArray[np.float32]
 """Of one picture, (dim,), or of a batch, (batch, dim); of unit length."""
 
+SPIN_US = "20"
+"""How long a thread spins at a barrier before it sleeps. Waking it takes about as long on a virtual
+machine; by default it spins a thousand times longer and takes the processor from what decodes."""
+
 
 def session(graph: Path, *, threads: int = 0, mapped: bool = False, frugal: bool = False) -> Any:
     """A session of ONNX Runtime.
@@ -28,8 +32,7 @@ def session(graph: Path, *, threads: int = 0, mapped: bool = False, frugal: bool
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads or processors.available()
-    # Spinning at a barrier takes the processor from the processes that decode.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.intra_op.spin_duration_us", SPIN_US)
     options.enable_mem_pattern = not frugal
     if mapped:
         options.add_session_config_entry("session.disable_prepacking", "1")
