@@ -23,8 +23,8 @@ export ORT_DISABLE_TELEMETRY := 1
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.import ## set up, choose a model, serve on port 8000 (PORT=… for another)
-	@$(BIN)/python -m clip_ranker.cli.run
+run: $(VENV)/.import ## set up, choose a model (MODEL=…), serve on port 8000 (PORT=…)
+	@CLIP_MODEL="$${CLIP_MODEL:-$$MODEL}" $(BIN)/python -m clip_ranker.cli.run
 
 test: $(VENV)/.dev ## set up and run the tests (ARGS='-k fetch' for some)
 	$(TESTS) $(ARGS)

@@ -1,25 +1,37 @@
 """A container of the service that is measured, and the images for it."""
 
+import functools
 import json
 import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 
-from bench.measured import Asked, pss_bytes
+from bench.measured import POLL_S, START_S, Endpoint
 from bench.settings import OURS, ROOT
-from tests.running import free_port
+from tests.running import free_port, pss_bytes
 
 BENTO = "/home/bentoml/bento"
+AS_IN_COMPOSE = (
+    *("--init", "--read-only", "--tmpfs=/tmp:size=64m", "--cap-drop=ALL", "--pids-limit=1024"),
+    *(f"--workdir={BENTO}/src", "--entrypoint=python"),
+)
+COUNTS_KILLS = """
+import os
+files = "/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control"
+print(*[open(file).read() for file in files if os.path.exists(file)])
+"""
 
 
-class Container(Asked):
-    """The image as compose runs it, on the host's network.
+class Container(Endpoint):
+    """The service in a container, on the host's network.
 
     Args:
         image: its tag.
@@ -31,60 +43,74 @@ class Container(Asked):
         port = free_port()
         super().__init__(port)
         told = [f"--env={name}={value}" for name, value in settings.items()]
-        command = ["docker", "run", "--detach", "--init", "--network", "host", *options, *told]
-        command += ["--workdir", f"{BENTO}/src", "--entrypoint", "python", image]
-        command += ["-m", "clip_ranker.entrypoint", "serve", BENTO, "--port", str(port)]
-        self._name = _said(*command)
-        while not self._ok():
-            assert self._state()["Running"], _said("docker", "logs", self._name)
-            time.sleep(0.1)
+        serve = ("-m", "clip_ranker.entrypoint", "serve", BENTO, "--port", str(port))
+        self._name = run(
+            *("docker", "run", "--detach", "--network=host", *AS_IN_COMPOSE),
+            *(*options, *told, image, *serve),
+        )
+        try:
+            self._wait()
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self) -> None:
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and self._state()["Running"]:
+            with suppress(httpx.TransportError):
+                if self.client.get("/healthz").text == "ok":
+                    self._main = psutil.Process(self._state()["Pid"])
+                    return
+            time.sleep(POLL_S)
+        log = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True)
+        raise RuntimeError(f"the container did not start\n{log.stdout}{log.stderr}")
 
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
-        return pss_bytes(self._state()["Pid"])
+        with suppress(psutil.NoSuchProcess):
+            return pss_bytes([self._main, *self._main.children(recursive=True)])
+        return 0
 
-    def killed(self) -> int:
-        """Processes that the kernel ended for their memory."""
-        files = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/memory.oom_control")
-        told = self.python(f"print(*[open(f).read() for f in {files} if os.path.exists(f)])")
-        return int(re.findall(r"^oom_kill (\d+)", told, re.M)[0])
+    def killed(self) -> bool:
+        """Whether the kernel ended one of its processes for want of memory."""
+        if self._state()["OOMKilled"] or not self._state()["Running"]:
+            return True
+        return re.findall(r"^oom_kill (\d+)", self.python(COUNTS_KILLS), re.M) != ["0"]
 
     def python(self, code: str) -> str:
         """What this prints in the container."""
-        return _said("docker", "exec", self._name, "python", "-c", f"import os\n{code}")
+        return run("docker", "exec", self._name, "python", "-c", code)
 
     def close(self) -> None:
         """Removes it."""
         self.client.close()
-        _said("docker", "rm", "--force", "--volumes", self._name)
-
-    def _ok(self) -> bool:
-        with suppress(httpx.TransportError):
-            return self.client.get("/healthz").text == "ok"
-        return False
+        run("docker", "rm", "--force", "--volumes", self._name)
 
     def _state(self) -> dict:
-        state: dict = json.loads(_said("docker", "inspect", self._name))[0]["State"]
+        state: dict = json.loads(run("docker", "inspect", self._name))[0]["State"]
         return state
 
 
-def _said(*command: str) -> str:
+@functools.cache
+def build(model: str) -> str:
+    """An image with this model, of random weights; its tag."""
+    tag = f"clip-api:bench-{model.rpartition('_')[2]}"
+    with tempfile.TemporaryDirectory(prefix="bench-") as home:  # the bento goes with it
+        (Path(home) / "models").symlink_to(OURS.store / "models")
+        environment = OURS.environment(Path(home)) | {
+            "MODEL": model,
+            "TAG": tag,
+            "IMPORT_ARGS": "--weights random",
+            "BUILD_OPTIONS": os.environ.get("BUILD_OPTIONS", "--opt network=host"),
+        }
+        script = ("deploy/image.sh", Path(sys.executable).parent)
+        subprocess.run(script, cwd=ROOT, env=environment, check=True)
+    return tag
+
+
+def run(*command: str) -> str:
     """Standard output of a command; where it fails, all ends with what it wrote."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
     return done.stdout.strip()
-
-
-def build(model: str) -> str:
-    """An image with this model; its tag."""
-    tag = f"clip-api:bench-{'8-bits' if model.endswith('int8') else 'fp32'}"
-    environment = OURS.environment() | {
-        "MODEL": model,
-        "TAG": tag,
-        "IMPORT_ARGS": "--weights random",
-        "BUILD_OPTIONS": os.environ.get("BUILD_OPTIONS", "--opt network=host"),
-    }
-    folder = Path(sys.executable).parent
-    subprocess.run(["deploy/image.sh", folder], cwd=ROOT, env=environment, check=True)
-    return tag

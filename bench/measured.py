@@ -13,14 +13,14 @@ import httpx
 import psutil
 
 from bench.settings import CONCURRENCY, OURS, Tree
-from tests.running import free_port
+from tests.running import free_port, pss_bytes
 
 START_S = 120
 POLL_S = 0.02
 
 
-class Asked:
-    """A service on this machine, wherever it runs.
+class Endpoint:
+    """A service as its clients see it, wherever on this machine it runs.
 
     Args:
         port: that it listens on, or will.
@@ -75,7 +75,7 @@ class Asked:
         return (pictures, calls) if all(found) else None
 
 
-class Service(Asked):
+class Service(Endpoint):
     """An HTTP service in processes of its own.
 
     Args:
@@ -117,7 +117,8 @@ class Service(Asked):
 
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
-        return pss_bytes(self._process.pid)
+        main = psutil.Process(self._process.pid)
+        return pss_bytes([main, *main.children(recursive=True)])
 
     def close(self) -> None:
         """Ends it."""
@@ -131,15 +132,6 @@ class Service(Asked):
                 process.kill()
         self._process.wait()
         self._home.cleanup()
-
-
-def pss_bytes(pid: int) -> int:
-    """Memory of a process and all below it; one that ends meanwhile counts as nothing."""
-    total, main = 0, psutil.Process(pid)
-    for process in [main, *main.children(recursive=True)]:
-        with contextlib.suppress(psutil.Error):
-            total += process.memory_full_info().pss
-    return total
 
 
 def _body(query: str, urls: list[str]) -> dict:

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench import pictures, processes
 from bench.image_server import HOSTS
-from bench.measured import Service
+from bench.measured import Endpoint, Service
 from bench.pictures import THUMBNAIL
 from bench.processes import Session
 from bench.settings import MODEL
@@ -102,7 +102,7 @@ class Bench:
         photo = (self.folder / file).read_bytes() + str(next(self._new)).encode()
         return base64.b64encode(photo).decode()
 
-    def rank(self, service: Service, urls: list[str], *, failing: int = 0) -> float:
+    def rank(self, service: Endpoint, urls: list[str], *, failing: int = 0) -> float:
         """Seconds of one request; all but ``failing`` candidates must come back ranked."""
         seconds, answer = service.rank(self.query(), urls)
         assert len(answer["results"]) == len(urls) - failing, answer

@@ -51,7 +51,7 @@ def lone(figures: Figures) -> str:
 
 
 def _fifty(f: Figures) -> Row:
-    return _ratio("50 candidates ÷ bare session on the 51 pictures", 1.08, f)
+    return _ratio("50 candidates ÷ bare session on the 51 pictures", 1.03, f)
 
 
 def _late(f: Figures) -> Row:

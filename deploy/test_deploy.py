@@ -14,6 +14,7 @@ from deploy.engine import (
     NETWORK,
     ROOT,
     SERVICE,
+    compose,
     container,
     docker,
     inside,
@@ -89,15 +90,20 @@ def test_both_images_run_alike(bento_image: str, dockerfile_image: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "threads"), [("--cpus=0.5", 1), ("--cpus=1.5", 2), ("--cpuset-cpus=0", 1)]
+    ("option", "threads"),
+    [("--cpus=0.5", 1), ("--cpus=1", 1), ("--cpus=1.5", 2), ("--cpuset-cpus=0", 1)],
 )
 def test_threads_follow_the_share_of_a_container(
     bento_image: str, option: str, threads: int
 ) -> None:
     ask = "from clip_ranker import processors; print(processors.available())"
     source = "--workdir=/home/bentoml/bento/src"
-    whole = int(python_in(bento_image, ask, source))
-    assert int(python_in(bento_image, ask, source, option)) == min(threads, whole)
+    assert int(python_in(bento_image, ask, source, option)) == threads
+
+
+def test_compose_takes_a_share_from_the_environment() -> None:
+    files = [ROOT / "docker-compose.yml"]
+    assert "cpus: 1.5" in compose("config", files=files, CLIP_CPUS="1.5")
 
 
 def test_healthz_says_ok_through_caddy(service: httpx.Client) -> None:
@@ -148,6 +154,7 @@ def test_the_container_can_do_little(service: httpx.Client) -> None:
     assert "no-new-privileges:true" in host["SecurityOpt"]
     assert host["Memory"] > 0
     assert 0 < host["CpuShares"] < 1024  # what its neighbours have
+    assert host["NanoCpus"] == 0  # all there are
     assert host["PidsLimit"] > 0
     assert found["Config"]["StopTimeout"] > 60  # the deadline of a request
     assert host["RestartPolicy"]["Name"] == "unless-stopped"

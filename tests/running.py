@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
@@ -135,6 +135,15 @@ def wait_until(holds: Callable[[], bool], saw: Callable[[], object] = str) -> No
     while not holds():
         assert time.monotonic() < end, f"waited in vain {saw()}"
         time.sleep(0.02)
+
+
+def pss_bytes(processes: Iterable[psutil.Process]) -> int:
+    """Memory of all of them, pages that they share counted once; one that ends takes none."""
+    total = 0
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            total += process.memory_full_info().pss
+    return total
 
 
 def free_port() -> int:

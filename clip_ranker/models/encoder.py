@@ -13,8 +13,8 @@ Embedding = NDArray[np.float32]
 """Of one picture, (dim,), or of a batch, (batch, dim); of unit length."""
 
 SPIN_US = "20"
-"""How long a thread spins at a barrier before it sleeps. Waking it takes about as long on a virtual
-machine; by default it spins a thousand times longer and takes the processor from what decodes."""
+"""How long a thread spins at a barrier before it sleeps: waking takes longer on a virtual machine.
+By default it spins for tens of milliseconds, and takes the processor from what decodes."""
 
 
 def session(graph: Path, *, threads: int = 0, mapped: bool = False, frugal: bool = False) -> Any:

@@ -5,35 +5,19 @@ Once with the default limits, once with those of ``deploy/env.example`` for a VP
 """
 
 import os
-import re
 from collections.abc import Callable
 
-import psutil
 import pytest
 
-from tests.faults.worst_load import worst_load
+from tests.faults.worst_load import SMALL_LIMITS, worst_load
 from tests.image_server import ImageServer
-from tests.running import ROOT, Service
+from tests.running import Service, pss_bytes
 from tests.test_deployment import IN_THE_IMAGE
 
-EXAMPLE = (ROOT / "deploy" / "env.example").read_text()
-SMALL = dict(re.findall(r"^#(CLIP_\w+)=(.+)$", EXAMPLE, re.MULTILINE))
-"""The limits for a VPS with 2 GB."""
 LIMITS = [
     ({}, 1_500_000_000),  # the sum in docs/operations.md
-    (SMALL, 980_000_000),  # CLIP_MEM_LIMIT=1500m, less what ViT-B/32 takes idle
+    (SMALL_LIMITS, 980_000_000),  # CLIP_MEM_LIMIT=1500m, less what ViT-B/32 takes idle
 ]
-
-
-def proportional_bytes(service: Service) -> int:
-    """PSS of all processes of the service: shared pages count once."""
-    total = 0
-    for process in service.processes():
-        try:
-            total += process.memory_full_info().pss
-        except psutil.Error:
-            continue
-    return total
 
 
 @pytest.mark.parametrize(("limits", "most_added_bytes"), LIMITS, ids=["default", "2gb"])
@@ -47,9 +31,9 @@ def test_memory_under_the_worst_load_within_the_limits(
     memory = {name: value for name, value in IN_THE_IMAGE.items() if name.startswith("MALLOC_")}
     model = os.environ.get("FAULTS_MODEL", "tiny")
     service = serve(model, CLIP_UPLOAD_TIMEOUT_S="600", **memory, **limits)
-    seen = [proportional_bytes(service)]
+    seen = [pss_bytes(service.processes())]
     statuses = worst_load(
-        service.url, images, limits, lambda: seen.append(proportional_bytes(service))
+        service.url, images, limits, lambda: seen.append(pss_bytes(service.processes()))
     )
     idle, peak = seen[0], max(seen)
     with capsys.disabled():

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -54,3 +55,12 @@ def test_cuda_is_asked_for_where_onnx_runtime_has_it_and_the_processor_does_the_
     assert not any("'Tensorrt" in str(warning.message) for warning in warned)
     pixels = np.zeros((1, 64, 64, 3), np.uint8)
     assert np.linalg.norm(encoder(pixels)) == pytest.approx(1, abs=1e-5)
+
+
+def test_threads_sleep_once_a_call_is_over(stored: Callable[[str], str]) -> None:
+    model = store.load(stored("tiny"))
+    shape = (8, model.preprocess.height, model.preprocess.width, 3)
+    Encoder(model.graph, threads=2)(np.zeros(shape, np.uint8))
+    before_s = time.process_time()
+    time.sleep(0.2)
+    assert time.process_time() - before_s < 0.01  # 0.05 as ONNX Runtime has it by default

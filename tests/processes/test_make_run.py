@@ -57,7 +57,7 @@ class Run:
 
 @pytest.mark.parametrize(
     ("page", "typed", "warned"),
-    [(README, "make run", True), (MODELS, "CLIP_MODEL=efficientnet_lite0 make run", False)],
+    [(README, "make run", True), (MODELS, "MODEL=efficientnet_lite0 make run", False)],
 )
 def test_it_serves_and_says_how_to_ask(
     stored: Callable[[str], str], tmp_path: Path, page: Path, typed: str, warned: bool
