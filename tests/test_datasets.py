@@ -2,13 +2,16 @@
 
 import csv
 import hashlib
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench.datasets import meshes, objects, packages, photographs, renderer, second_photos
+from bench.datasets.__main__ import BUILDERS
 from bench.datasets.meshes import Mesh
+from tests.documents import ROOT
 
 
 def test_a_file_that_is_another_than_known_is_refused(
@@ -35,6 +38,12 @@ def test_files_are_brought_once_and_again_when_damaged(
     known = dict(line.split()[::-1] for line in packages.SUMS.read_text().splitlines())
     for name in names:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == known[f"sklearn/{name}"]
+
+
+def test_what_can_be_built_is_judged() -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text()
+    table = page.partition("<!-- datasets -->")[2].partition("<!-- /datasets -->")[0]
+    assert set(BUILDERS) == set(re.findall(r"^\| `([\w-]+)`", table, re.MULTILINE))
 
 
 def test_lists_name_what_has_a_sum(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,6 @@ from bench.datasets import objects, packages, retakes, second_photos
 from clip_ranker.evaluate import retake
 
 BUILDERS: dict[str, Callable[[Path], None]] = {
-    "retaken-light": partial(retakes.build, part="test", strength="light"),
     "retaken-middle": partial(retakes.build, part="test", strength="middle"),
     "retaken-hard": partial(retakes.build, part="test", strength="hard"),
     "retaken-turned": partial(retakes.build, part="test", strength="middle", turns=retakes.TURNS),

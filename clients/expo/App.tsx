@@ -51,9 +51,10 @@ function Search() {
     [rank],
   );
 
-  const onSame = useCallback(async (requestId: string, id: AuctionId) => {
+  const onVerdict = useCallback(async (requestId: string, id: AuctionId, same: boolean) => {
+    setTold(null);
     try {
-      await client.feedback({ request_id: requestId, auction_id: id, same: true });
+      await client.feedback({ request_id: requestId, auction_id: id, same });
       setTold("thanks");
     } catch (error) {
       if (!(error instanceof ClipRankerError)) throw error;
@@ -109,7 +110,7 @@ function Search() {
             match={match}
             failure={failure && message(failure, words.language)}
             requestId={requestId}
-            onSame={onSame}
+            onVerdict={onVerdict}
           />
         )}
         ListFooterComponent={

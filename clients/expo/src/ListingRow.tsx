@@ -15,12 +15,12 @@ interface Props {
   failure: string | null;
   /** Of the ranking, where the service wants to know whether this is the item. */
   requestId: string | null;
-  onSame: (requestId: string, id: AuctionId) => void;
+  onVerdict: (requestId: string, id: AuctionId, same: boolean) => void;
 }
 
 /** Nothing in the props is made anew, so that a row is drawn again only when something changed. */
 export const ListingRow = memo(function ListingRow(props: Props) {
-  const { words, id, title, picture, score, match, failure, requestId, onSame } = props;
+  const { words, id, title, picture, score, match, failure, requestId, onVerdict } = props;
   return (
     <View style={styles.row}>
       <View style={[styles.listing, failure !== null && styles.failed]} accessible>
@@ -35,7 +35,10 @@ export const ListingRow = memo(function ListingRow(props: Props) {
         </View>
       </View>
       {requestId !== null && score !== null && (
-        <Button title={words.same} onPress={() => onSame(requestId, id)} />
+        <View style={styles.verdicts}>
+          <Button title={words.same} onPress={() => onVerdict(requestId, id, true)} />
+          <Button title={words.notSame} onPress={() => onVerdict(requestId, id, false)} />
+        </View>
       )}
     </View>
   );
@@ -47,6 +50,7 @@ const styles = StyleSheet.create({
   failed: { opacity: 0.6 },
   picture: { width: 72, height: 72, borderRadius: 8 },
   words: { flex: 1, justifyContent: "center", gap: 4 },
+  verdicts: { gap: 8 },
   title: { color: "#1f2328" },
   score: { color: "#1f2328", fontWeight: "600", fontVariant: ["tabular-nums"] },
   failure: { color: "#c0392b" },

@@ -16,6 +16,7 @@ export interface Words {
   rankRest: string;
   settings: string;
   same: string;
+  notSame: string;
   thanks: string;
   notTold: string;
   match: Record<Match, string>;
@@ -33,6 +34,7 @@ const EN: Words = {
   rankRest: "Rank the rest",
   settings: "Open the settings",
   same: "This is it",
+  notSame: "Not this one",
   thanks: "Thank you, noted.",
   notTold: "This could not be noted. Rank again, then try once more.",
   match: { same: "Probably the same", similar: "Similar", different: "Probably another" },
@@ -61,6 +63,7 @@ const JA: Words = {
   rankRest: "残りも並べ替える",
   settings: "設定を開く",
   same: "この商品です",
+  notSame: "違う商品です",
   thanks: "ありがとうございます。記録しました。",
   notTold: "記録できませんでした。並べ替え直してからお試しください。",
   match: { same: "おそらく同じ商品", similar: "似ている商品", different: "おそらく別の商品" },

@@ -5,6 +5,7 @@ import { FlatList, Linking } from "react-native";
 import { LinearTransition } from "react-native-reanimated";
 
 import { ListingRow } from "../src/ListingRow";
+import { found } from "../src/search";
 import type { Words } from "../src/words";
 import { phone } from "./phone";
 import { photo, SERVICE } from "./watched";
@@ -93,23 +94,37 @@ test("the photo that Android lost is ranked when the app is back", async () => {
   expect(order()[0]).toBe("cat");
 });
 
-test("what a person recognises is told to the service", async () => {
+test("what a person recognises, and what not, is told to the service", async () => {
+  const sent = jest.spyOn(globalThis, "fetch");
   phone.language = "ja";
   render(<App />);
-  expect(screen.queryByRole("button", { name: "この商品です" })).toBeNull();
+  expect(screen.queryByRole("button", { name: /商品です$/ })).toBeNull();
   press("写真を撮る");
   await screen.findByRole("button", { name: "元に戻す" });
+  expect(order()[0]).toBe("cat");
   fireEvent.press(screen.getAllByRole("button", { name: "この商品です" })[0]!);
   await screen.findByText("ありがとうございます。記録しました。");
+  const other = found(1).find(({ name }) => name === order()[1])!;
+  fireEvent.press(screen.getAllByRole("button", { name: "違う商品です" })[1]!);
+  await screen.findByText("ありがとうございます。記録しました。");
+  const verdicts = sent.mock.calls
+    .filter(([to]) => String(to) === `${SERVICE}/feedback`)
+    .map(([, init]) => JSON.parse(String(init?.body)));
+  const request_id = expect.any(String);
+  expect(verdicts).toEqual([
+    { request_id, auction_id: "A4", same: true },
+    { request_id, auction_id: other.id, same: false },
+  ]);
+  expect(verdicts[1].request_id).toBe(verdicts[0].request_id);
 });
 
 test("a row of which nothing changed is not drawn again", () => {
   const drawn = jest.fn(() => "this one");
   const words = Object.defineProperty({} as Words, "same", { get: drawn });
-  const onSame = () => undefined;
+  const onVerdict = () => undefined;
   const row = (score: number) => (
     <ListingRow
-      {...{ words, score, onSame, id: "A1", title: "cat", picture: "file:///cat.jpg" }}
+      {...{ words, score, onVerdict, id: "A1", title: "cat", picture: "file:///cat.jpg" }}
       {...{ match: null, failure: null, requestId: "1" }}
     />
   );

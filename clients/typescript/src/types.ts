@@ -218,6 +218,7 @@ export interface FeedbackRequest {
   /** `meta.request_id` of the ranking. */
   request_id: string;
   auction_id: AuctionId;
+  /** Let people say `false` too: right ones alone calibrate nothing. */
   same: boolean;
 }
 

@@ -51,10 +51,12 @@ test("several photos count by the one that is most alike, and a least score leav
 
 test("what a person says of a listing is written once", async () => {
   const { results, meta } = await client.rank(request);
-  assert(meta.request_id && results[0]);
+  assert(meta.request_id && results[0] && results[1]);
   const verdict = { request_id: meta.request_id, auction_id: results[0].auction_id, same: true };
   assert.deepEqual(await client.feedback(verdict), { outcome: "written" });
   assert.deepEqual(await client.feedback(verdict), { outcome: "known" });
+  const wrong = { ...verdict, auction_id: results[1].auction_id, same: false };
+  assert.deepEqual(await client.feedback(wrong), { outcome: "written" });
   await assert.rejects(client.feedback({ ...verdict, request_id: "forgotten" }), (error) => {
     assert(error instanceof BadRequestError);
     assert.deepEqual([error.status, error.faults[0]?.field], [404, "request_id"]);

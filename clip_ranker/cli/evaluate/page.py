@@ -40,7 +40,7 @@ def _dataset(name: str, found: Report) -> str:
     )
     return (
         f"<h2>{escape(name)}</h2><p>{rows[0].photos} photos of {rows[0].items} items</p>"
-        f'<div class="wide">{_figures(rows)}</div><h3>Recall at k</h3>{recall}'
+        f'<div class="wide" tabindex="0">{_figures(rows)}</div><h3>Recall at k</h3>{recall}'
         f"{_comparisons(compared)}{''.join(map(_mistakes, rows))}"
     )
 
@@ -81,13 +81,13 @@ def _seconds(cost: Cost | None) -> str:
 def _comparisons(compared: list[Comparison]) -> str:
     if not compared:
         return ""
-    lines = [_row(["", "against", "by", "items won", "lost", "tied", "p"], "th")]
+    lines = [_row(["model, setting", "against", "by", "items won", "lost", "tied", "p"], "th")]
     for one in compared:
         for name, result in one.paired.items():
             pairs = [escape(", ".join(pair)) for pair in (one.second, one.first)]
             counts = [str(count) for count in (result.won, result.lost, result.tied)]
             lines.append(_row([*pairs, escape(name), *counts, f"{result.p:.2g}"], "td"))
-    table = f'<div class="wide"><table>{"".join(lines)}</table></div>'
+    table = f'<div class="wide" tabindex="0"><table>{"".join(lines)}</table></div>'
     about = "p is of a two-sided sign test; of twenty comparisons one is below 0.05 by chance."
     return f"<h3>Item by item</h3>{table}<p>{about}</p>"
 
@@ -140,7 +140,7 @@ def _calibration(one: Calibrated) -> str:
     return (
         f"<h2>What a score of {escape(one.model)} means</h2><p>{escape(calibrated(one))}.</p>"
         f"<p>Fitted on {escape(one.calibration.fitted_on)}.</p>{reliability}"
-        f'<div class="wide"><table>{"".join(lines)}</table></div>'
+        f'<div class="wide" tabindex="0"><table>{"".join(lines)}</table></div>'
     )
 
 
