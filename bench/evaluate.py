@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from bench import evaluation, setting_costs, starters
+from bench import bands, evaluation, evaluation_plots, setting_costs, starters
 from bench.datasets import objects
 from bench.datasets.__main__ import build
 from clip_ranker.evaluate import files
@@ -36,7 +36,7 @@ def main() -> int:
     add = parser.add_argument
     add(
         "--only",
-        choices=["starter", "settings", "costs", "titles"],
+        choices=["starter", "settings", "costs", "titles", "bands"],
         help="a part; others stay as they were",
     )
     options = parser.parse_args()
@@ -56,9 +56,16 @@ def main() -> int:
         found["costs"] = setting_costs.measured()
     if options.only in (None, "titles"):
         found["titles"] = asdict(titles())
+    if options.only in (None, "bands"):
+        model = starters.shipped()
+        datasets = [files.read(build(name)) for name in DATASETS]
+        found["bands"] = bands.fitted(
+            [(one, starters.judge(one, model, CACHE)) for one in datasets]
+        )
     FOUND.parent.mkdir(parents=True, exist_ok=True)
     FOUND.write_text(json.dumps(found, indent=1))
     evaluation.write(found)
+    evaluation_plots.draw(found)
     print(f"done in {(time.monotonic() - start) / 60:.1f} minutes: {evaluation.DOCUMENT}")
     return 0
 

@@ -1,28 +1,26 @@
-"""Writes what was judged into ``docs/evaluation.md``, between marks, and a plot beside it."""
+"""Writes what was judged into ``docs/evaluation.md``, between marks."""
 
 import re
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
 from bench import setting_costs
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
 
 DOCUMENT = Path("docs/evaluation.md")
 PLOT = Path("docs/evaluation.svg")
+RELIABILITY = Path("docs/reliability.svg")
 MEASURE = "recall@1"
 Rows = list[dict[str, Any]]
 
 
 def write(found: dict[str, Any]) -> None:
-    """Renews the tables of each part that was judged, and the plot."""
+    """Renews the tables of each part that was judged."""
     text = DOCUMENT.read_text()
     found = dict(found)
     if costs := found.pop("costs", None):
         text = between(text, "costs", setting_costs.table(costs))
+    if fitted := found.pop("bands", None):
+        text = between(text, "bands", bands(fitted))
     for part, report in found.items():
         labels = "model" if part == "starter" else "setting"
         text = between(text, part, table(report["rows"], labels))
@@ -33,8 +31,6 @@ def write(found: dict[str, Any]) -> None:
     if rows:
         text = between(text, "datasets", datasets(rows))
     DOCUMENT.write_text(text)
-    if "starter" in found:
-        plot(found["starter"]["rows"])
 
 
 def between(text: str, mark: str, new: str) -> str:
@@ -76,21 +72,30 @@ def datasets(rows: Rows) -> str:
     return _lines(lines)
 
 
-def plot(rows: Rows) -> None:
-    """Recall at k of the starter as it was, and as it is."""
-    names = list(dict.fromkeys(_name(row) for row in rows))
-    figure, axes = plt.subplots(
-        1, len(names), figsize=(3 * len(names), 3), sharey=True, layout="constrained"
-    )
-    for name, axis in zip(names, axes, strict=True):
-        for row in (row for row in rows if _name(row) == name):
-            axis.plot(range(1, 11), row["curve"][:10], label=row["model"], linewidth=1)
-        axis.set(title=name, xlabel="k", ylim=(0, 1.02))
-    axes[0].set(ylabel="recall at k")
-    axes[-1].legend(fontsize=7)
-    mpl.rcParams["svg.hashsalt"] = "evaluation"
-    figure.savefig(PLOT, metadata={"Date": None})
-    plt.close(figure)
+def bands(parts: Rows) -> str:
+    """Thresholds of each calibration, and how they do on what they were not fitted on."""
+    heads = ["fitted on", "right, wrong pairs", "curve", "`same` from", "its precision"]
+    heads += ["right ones `same`", "twins both `same`", "`similar` from", "right ones `different`"]
+    lines = [heads, ["---"] * len(heads)]
+    for part in parts:
+        fitted = part["calibrated"]
+        same, similar = fitted["calibration"]["same"], fitted["calibration"]["similar"]
+        lines.append(
+            [
+                f"{part['name']}: {', '.join(f'`{name}`' for name in part['data'])}",
+                f"{part['right']}, {part['wrong']}",
+                fitted["method"],
+                "no such band" if same is None else f"{same:.3f}",
+                "" if fitted["precision"] is None else f"{fitted['precision']:.3f}",
+                "" if same is None else f"{fitted['same']:.3f}",
+                "" if same is None else f"{part['twins_same']} of {part['twins']}",
+                "no such band" if similar is None else f"{similar:.3f}",
+                f"{fitted['different']:.3f}",
+            ]
+        )
+    said = [f"- {part['name']}: {part['calibrated']['said']}." for part in parts]
+    plot = f"![Share that is right, by probability, of each calibration]({RELIABILITY.name})"
+    return "\n".join([_lines(lines), "", *said, "", plot])
 
 
 def _name(row: dict[str, Any]) -> str:

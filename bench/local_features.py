@@ -9,7 +9,6 @@ minutes.
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import asdict, replace
 from functools import cache, partial
 from pathlib import Path
@@ -28,9 +27,7 @@ from clip_ranker.decode import images, points
 from clip_ranker.decode.geometry import fit
 from clip_ranker.evaluate import files, measures
 from clip_ranker.evaluate.data import Dataset
-from clip_ranker.evaluate.judge import Scored, score
-from clip_ranker.evaluate.setting import SERVED, SETTINGS
-from clip_ranker.models.store import StoredModel
+from clip_ranker.evaluate.judge import Scored
 from clip_ranker.pictures.source import USUAL_RESIZE_PX
 from clip_ranker.rank import local_features
 
@@ -57,7 +54,7 @@ def main() -> int:
     rows.append(["---"] * len(rows[0]))
     for name in DATASETS:
         dataset = files.read(build(name))
-        plain = judge(dataset, model)
+        plain = starters.judge(dataset, model, CACHE)
         before = measures.by_item(plain)
         row = [f"`{name}`", _cell(before)]
         for method in METHODS:
@@ -78,14 +75,6 @@ def main() -> int:
     document.write_text(evaluation.between(document.read_text(), "local", table))
     print(table)
     return 0
-
-
-def judge(dataset: Dataset, model: StoredModel) -> list[Scored]:
-    """By the vector alone."""
-    with closing(starters.Embedder(model, CACHE)) as embedder:
-        photos = embedder([one.photo for one in dataset.queries], ["centre"], lambda: None).found
-        listings = embedder(dataset.listings, ["centre"], lambda: None).found
-    return score(dataset, SETTINGS[SERVED], photos, listings)
 
 
 def reranked(one: Scored, dataset: Dataset, method: str) -> Scored:

@@ -3,7 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 from bench.datasets import photographs
 from clip_ranker.decode.geometry import to_pixels
 from clip_ranker.evaluate import vectors
+from clip_ranker.evaluate.data import Dataset
+from clip_ranker.evaluate.judge import Scored, score
 from clip_ranker.evaluate.retake import Strength, retake
+from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.importing import export, lean, sources, starter, views
 from clip_ranker.models import store
 from clip_ranker.models.encoder import Embedding, Encoder
@@ -105,6 +108,14 @@ def in_torch(source: sources.Source) -> Embed:
             return tower(torch.from_numpy(pixels)).numpy()
 
     return embed
+
+
+def judge(dataset: Dataset, model: StoredModel, cache: Path) -> list[Scored]:
+    """By the vector alone, as the service does."""
+    with closing(Embedder(model, cache)) as embedder:
+        photos = embedder([one.photo for one in dataset.queries], ["centre"], lambda: None).found
+        listings = embedder(dataset.listings, ["centre"], lambda: None).found
+    return score(dataset, SETTINGS[SERVED], photos, listings)
 
 
 def _views(power: float) -> StoredModel:

@@ -34,9 +34,16 @@ def choose(pairs: Pairs, *, wanted: float, listings: int) -> Bands:
     for number in np.unique(pairs.sets):
         alone = pairs.where(pairs.sets == number)
         good &= _precisions(alone, thresholds, listings, bound=False) >= wanted
-    same = float(thresholds[good][0]) if good.any() else None
-    similar = float(np.quantile(pairs.scores[pairs.same], 1 - KEPT, method="lower"))
-    return Bands(same, None if same is not None and similar >= same else similar)
+    if not good.any():
+        return without_same(pairs)
+    same = float(thresholds[good][0])
+    _, similar = without_same(pairs)
+    return Bands(same, similar if similar is not None and similar < same else None)
+
+
+def without_same(pairs: Pairs) -> Bands:
+    """``similar`` alone, as where no threshold is good enough for ``same``."""
+    return Bands(None, float(np.quantile(pairs.scores[pairs.same], 1 - KEPT, method="lower")))
 
 
 def precision(passed: Floats | float, mistaken: Floats | float, listings: int) -> Floats:

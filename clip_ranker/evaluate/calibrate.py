@@ -5,6 +5,7 @@ right: wrong pairs are weighted so that one in ``listings`` is right, in fitting
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,7 +49,7 @@ class Calibrated:
         method: ``isotonic`` or ``logistic``, the one with the smaller loss.
         log_loss: of each method.
         brier: of the chosen one.
-        precision: of the band ``same``; None where nothing is in it.
+        precision: of the band ``same``; None where nothing is in it, or there is none.
         same: share of right listings that are in the band ``same``.
         different: share of right listings that are called ``different``.
         reliability: of the chosen one.
@@ -96,22 +97,17 @@ def fit(
         for name, one in predicted.items()
     }
     method = min(losses, key=losses.__getitem__)
-    of_folds = [
-        (bands.choose(known, wanted=precision, listings=listings), held) for known, held in splits
-    ]
-    reached, same, different = _judge(of_folds, listings)
-    chosen = bands.choose(pairs, wanted=precision, listings=listings)
-    if chosen.same is None:
-        said = f"no score reaches a precision of {precision:g}: there is no band same"
-    elif reached is None or reached < precision:
-        measured = "nothing" if reached is None else f"{reached:.3f}"
-        said = (
-            f"a precision of {precision:g} from {chosen.same:.3f} on does not hold on items that "
-            f"it was not chosen by ({measured}): there is no band same"
-        )
-        chosen = bands.Bands(None, chosen.similar)
-    else:
+    choose = partial(bands.choose, wanted=precision, listings=listings)
+    chosen = choose(pairs)
+    reached, same, different = _judge([(choose(known), held) for known, held in splits], listings)
+    if chosen.same is not None and reached is not None and reached >= precision:
         said = f"same from a score of {chosen.same:.3f} on"
+    else:
+        said = _why_none(chosen.same, reached, precision)
+        # Judged anew, as what is stored: ``same`` may have hidden ``similar``.
+        chosen = bands.without_same(pairs)
+        without = [(bands.without_same(known), held) for known, held in splits]
+        reached, same, different = _judge(without, listings)
     scores, probabilities = CURVES[method](pairs, listings)
     return Calibrated(
         model=model,
@@ -132,6 +128,16 @@ def fit(
         different=different,
         reliability=_reliability(held_out.same, predicted[method], weights),
         said=said,
+    )
+
+
+def _why_none(same: float | None, reached: float | None, precision: float) -> str:
+    if same is None:
+        return f"no score reaches a precision of {precision:g}: there is no band same"
+    measured = "nothing is called so" if reached is None else f"{reached:.3f}"
+    return (
+        f"a precision of {precision:g} from {same:.3f} on does not hold on items that it was not "
+        f"chosen by ({measured}): there is no band same"
     )
 
 

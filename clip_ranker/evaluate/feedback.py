@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +13,17 @@ import numpy as np
 
 from clip_ranker.evaluate.data import DataError, Dataset, Fault, Pair, from_pairs
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.models.store import StoredModel
 
 
-def read(path: Path, model: str) -> Dataset:
+def read(path: Path, model: StoredModel) -> Dataset:
     """The verdicts on answers of one model; a data set without items when there are none.
+
+    Those on other weights under its name are left out and counted: their vectors do not compare.
 
     Args:
         path: a file of JSON lines, or a folder of ``*.jsonl``.
-        model: name in the store.
+        model: by its name and digest.
 
     Raises:
         DataError: there is no such file, or a folder without any.
@@ -30,11 +34,15 @@ def read(path: Path, model: str) -> Dataset:
     pairs: list[Pair] = []
     faults: list[Fault] = []
     vectors: dict[str, Embedding] = {}
+    others: Counter[object] = Counter()
     for file in files:
         for where, line in _lines(file):
             try:
                 verdict = json.loads(line)
-                if verdict["model"] != model:
+                if verdict["model"] != model.name:
+                    continue
+                if (digest := verdict.get("digest")) != model.digest:
+                    others[digest] += 1
                     continue
                 photo, listing = (_vector(verdict[side]) for side in ("photo", "listing"))
                 same = bool(verdict["same"])
@@ -45,9 +53,24 @@ def read(path: Path, model: str) -> Dataset:
             vectors |= {pair.photo: photo, pair.listing: listing}
             pairs.append(pair)
     if len({len(vector) for vector in vectors.values()}) > 1:
-        raise DataError(f"{path} holds vectors of different widths under the name {model}")
-    found = from_pairs(str(path), pairs, faults)
+        raise DataError(f"{path} holds vectors of different widths under the name {model.name}")
+    left_out = [Fault(str(path), _why(count, digest, model)) for digest, count in others.items()]
+    found = from_pairs(str(path), pairs, [*left_out, *faults])
     return replace(found, vectors=vectors)
+
+
+def _why(count: int, digest: object, model: StoredModel) -> str:
+    if digest is None:
+        which = f"on {model.name} that do not say of which weights, as early copies wrote them"
+    else:
+        which = f"on other weights called {model.name}, digest {_short(digest)}"
+    return f"verdicts {which}: {count}; judged are those on {_short(model.digest)}"
+
+
+def _short(digest: object) -> str:
+    """With what follows the sum, such as ``-int8-smooth``."""
+    text = str(digest)
+    return f"{text[:12]}…{text[64:]}"
 
 
 def _lines(file: Path) -> Iterator[tuple[str, bytes]]:

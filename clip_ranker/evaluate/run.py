@@ -146,7 +146,7 @@ class Run:
             self._add(Judged(left, stored.name, name, scored), *costs_of)
 
     def _logged(self, stored: StoredModel, log: Path) -> None:
-        dataset = feedback.read(log, stored.name)
+        dataset = feedback.read(log, stored)
         self.report.faults += dataset.faults
         try:
             checked(dataset)

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 
 from clip_ranker.errors import BadRequestError, NotFoundError
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.models.store import StoredModel
 from clip_ranker.rank.lenient import Id, Request
 from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.scores import cosine
@@ -58,7 +59,7 @@ class Remembered:
         said: verdicts that were written, in turn.
     """
 
-    model: str
+    model: StoredModel
     vectors: Embedding
     photos: int
     rows: dict[str | int, int]
@@ -86,7 +87,7 @@ class Feedback:
         # One thread: verdicts are compared and written one after the other.
         self._writer = ThreadPoolExecutor(1, "feedback")
 
-    def remember(self, ranking: Ranking, model: str) -> str | None:
+    def remember(self, ranking: Ranking, model: StoredModel) -> str | None:
         """Id of a ranking that has ended; None where it alone is over the bound."""
         scores = {n: one for n, one in ranking.outcomes.items() if isinstance(one, float)}
         best_first = sorted(scores, key=lambda place: (-scores[place], place))

@@ -13,6 +13,7 @@ import numpy as np
 
 from clip_ranker.errors import ClipRankerError, NotStoredError
 from clip_ranker.models.encoder import Embedding
+from clip_ranker.models.store import StoredModel
 from clip_ranker.rank.scores import cosine
 
 logger = logging.getLogger(__name__)
@@ -85,11 +86,12 @@ class Verdicts:
             os.close(file)
 
 
-def line(model: str, photo: Embedding, listing: Embedding, *, same: bool) -> bytes:
+def line(model: StoredModel, photo: Embedding, listing: Embedding, *, same: bool) -> bytes:
     """One verdict: two vectors, shape (dim,) each, and nothing that names a person or a page."""
     verdict = {
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "model": model,
+        "model": model.name,
+        "digest": model.digest,
         "photo": _text(photo),
         "listing": _text(listing),
         "score": cosine(photo, listing),

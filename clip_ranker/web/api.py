@@ -109,7 +109,8 @@ class Api:
     def _answer(self, ranking: Ranking) -> RankResponse:
         answer = ranking.answer()
         if self._feedback is not None:
-            answer.meta.request_id = self._feedback.remember(ranking, answer.meta.model)
+            model = chosen(ranking.request.model, self._pictures).model
+            answer.meta.request_id = self._feedback.remember(ranking, model)
         _report(answer)
         return answer
 

@@ -1,5 +1,7 @@
 """Calibration on data of which the answer is known."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -111,6 +113,26 @@ def test_few_pairs_are_no_certainty() -> None:
     parted = drawn(12, apart=0.9)
     assert parted.scores[parted.same].min() > parted.scores[~parted.same].max()
     assert bands.choose(parted, wanted=0.95, listings=LISTINGS).same is None
+
+
+@pytest.mark.parametrize("items", [48, 58])
+def test_similar_stays_when_same_is_proved_by_all_items_and_by_no_fold(items: int) -> None:
+    pairs = drawn(items, apart=0.9)
+    assert bands.choose(pairs, wanted=0.95, listings=50).same is not None
+    found = fit(pairs, model="m", data="d", precision=0.95, listings=50, seed=0)
+    assert found.calibration.same is None
+    matched = [found.calibration.match(score) for score in pairs.scores]
+    assert set(matched) == {"similar", "different"}
+    right = [one for one, same in zip(matched, pairs.same, strict=True) if same]
+    assert right.count("similar") >= 0.95 * items
+
+
+def test_a_same_that_held_out_items_disprove_is_in_no_figure() -> None:
+    found = fitted(drawn(100, apart=0.3, seed=1))
+    assert re.search(r"from 0\.\d+ on does not hold on items .* \(0\.9\d+\)", found.said)
+    assert found.calibration.same is None
+    assert found.calibration.similar is not None
+    assert (found.same, found.precision) == (0, None)
 
 
 def test_precision_is_that_of_a_search() -> None:

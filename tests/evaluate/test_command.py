@@ -206,7 +206,7 @@ def test_feedback_is_judged_and_calibrates(
         near = photo + 0.05 * random.normal(size=len(photo)).astype(np.float32)
         pairs = [(near / np.linalg.norm(near), True)]
         pairs += [(vector(1000 + 30 * item + other), False) for other in range(30)]
-        lines += [verdict(photo, one, same=same, model=stored_apart.name) for one, same in pairs]
+        lines += [verdict(photo, one, same=same, model=stored_apart) for one, same in pairs]
     log, out, page = tmp_path / "log.jsonl", tmp_path / "report.json", tmp_path / "page.html"
     log.write_text("\n".join([*lines, lines[0][:99]]))
     arguments = ["--from-log", str(log), "--calibrate", "--json", str(out), "--html", str(page)]
@@ -229,7 +229,7 @@ def test_a_calibration_of_too_little_is_refused_and_stores_nothing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     log = tmp_path / "log.jsonl"
-    lines = [verdict(vector(n), vector(n), same=True, model=stored_apart.name) for n in range(4)]
+    lines = [verdict(vector(n), vector(n), same=True, model=stored_apart) for n in range(4)]
     log.write_text("\n".join([*lines, ""]))
     assert main([*command, "--from-log", str(log), "--calibrate"]) == 1
     shown = capsys.readouterr()

@@ -137,9 +137,10 @@ def test_a_verdict_is_kept_with_the_model_that_ranked(images: ImageServer, tmp_p
 
     run(world, scenario)
     (file,) = tmp_path.glob("*.jsonl")
-    assert [json.loads(line)["model"] for line in file.read_text().splitlines()] == [
-        "large",
-        "small",
+    kept = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [(one["model"], one["digest"]) for one in kept] == [
+        ("large", "the same digest"),
+        ("small", "the same digest"),
     ]
 
 

@@ -28,6 +28,7 @@ from clip_ranker.rank.schema import RankRequest
 from clip_ranker.rank.scores import cosine, score
 from clip_ranker.rank.verdicts import Verdicts, line
 from tests.conftest import ROOT
+from tests.rank.test_query import MODEL
 
 DIM = 16
 
@@ -67,7 +68,7 @@ class Desk:
         self.feedback = Feedback(Verdicts(folder, **settings), timer=lambda: self.now_s)
 
     def remember(self, ranking: Ranked) -> str:
-        found = self.feedback.remember(ranking, "m")  # type: ignore[arg-type]
+        found = self.feedback.remember(ranking, MODEL)  # type: ignore[arg-type]
         assert found
         return found
 
@@ -83,8 +84,9 @@ def test_a_verdict_is_two_vectors_their_score_and_nothing_else(tmp_path: Path) -
     assert desk.say(request_id, 7, same=True) == "written"
     assert desk.say(request_id, "A", same=False) == "written"
     first, second = lines(desk.folder)
-    assert list(first) == ["time", "model", "photo", "listing", "score", "same"]
-    assert (first["model"], first["same"], second["same"]) == ("m", True, False)
+    assert list(first) == ["time", "model", "digest", "photo", "listing", "score", "same"]
+    assert (first["model"], first["digest"]) == (MODEL.name, MODEL.digest)
+    assert (first["same"], second["same"]) == (True, False)
     np.testing.assert_array_equal(vector(first["photo"]), ranking.photos[0])
     np.testing.assert_array_equal(vector(first["listing"]), ranking.embeddings[1])
     np.testing.assert_array_equal(vector(second["listing"]), ranking.embeddings[0])
@@ -212,7 +214,7 @@ def test_the_oldest_ranking_gives_way_and_one_over_the_bound_has_no_id(
     assert desk.say(ids[-1], 0, same=True) == "written"
     with pytest.raises(NotFoundError, match="forgotten"):
         desk.say(ids[0], 0, same=True)
-    assert desk.feedback.remember(Ranked(*range(400)), "m") is None  # type: ignore[arg-type]
+    assert desk.feedback.remember(Ranked(*range(400)), MODEL) is None  # type: ignore[arg-type]
     assert desk.say(ids[-1], 1, same=True) == "written"
 
 
@@ -239,7 +241,7 @@ def test_a_full_folder_refuses_and_takes_more_when_its_files_are_moved_away(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     folder = tmp_path / "feedback"
-    size = len(line("m", unit(1), unit(2), same=True))
+    size = len(line(MODEL, unit(1), unit(2), same=True))
     desks = [Desk(folder, most_bytes=size * 5 // 2) for _ in range(2)]
     ids = [desk.remember(Ranked(*range(9))) for desk in desks]
     for name in range(2):  # the bound is for the files of all processes together

@@ -230,7 +230,8 @@ def test_nothing_is_said_of_scores_that_were_not_calibrated() -> None:
     calibrated = replace(MODEL, calibration=BANDS)
     plain = ranked(query_image_base64=TEXT["cat"])
     best = ranked(calibrated, query_images_base64=[TEXT["cat"], TEXT["rocket"]])
-    for answer in (plain, best):
+    turned = ranked(calibrated, query_image_base64=TEXT["cat"], any_rotation=True)
+    for answer in (plain, best, turned):
         said = answer.model_dump_json(exclude_none=True)
         assert '"match"' not in said
         assert '"probability"' not in said

@@ -276,7 +276,7 @@ def test_feedback_keeps_the_best_by_title_and_the_plain_cosine(tmp_path: Path) -
                 async for _ in ranking.events():
                     pass
             feedback = Feedback(Verdicts(tmp_path))
-            request_id = feedback.remember(ranking, "m")
+            request_id = feedback.remember(ranking, MODEL)
             assert request_id
             kept = feedback._remembered[request_id]
             row = kept.vectors[kept.rows["twice"]]

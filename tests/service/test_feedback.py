@@ -127,7 +127,8 @@ def test_nothing_is_kept_that_names_a_listing_a_picture_or_a_request(taking: Tak
     kept = "".join(file.name + file.read_text() for file in taking.folder.iterdir())
     for secret in ("secret", "rocket", "example", request_id, photo[:40]):
         assert secret not in kept
-    assert set(taking.verdicts()[-1]) == {"time", "model", "photo", "listing", "score", "same"}
+    known = {"time", "model", "digest", "photo", "listing", "score", "same"}
+    assert set(taking.verdicts()[-1]) == known
     assert request_id not in taking.log()
     (line,) = [line for line in taking.log().splitlines() if '"path":"/feedback"' in line][-1:]
     assert json.loads(line[line.index("{") :])["feedback"] == "written"
