@@ -1,6 +1,7 @@
 """An image server on loopback that can misbehave on purpose."""
 
 import contextlib
+import sys
 import threading
 import time
 from collections import Counter
@@ -81,6 +82,10 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 1000
     """By default 5: the sixth at once would wait a second for its connection."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exception(), ConnectionError):  # the service may hang up
+            super().handle_error(request, client_address)
 
 
 def _handler(server: ImageServer) -> type[BaseHTTPRequestHandler]:

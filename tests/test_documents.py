@@ -40,7 +40,7 @@ DEPLOYMENTS = (DEPLOYMENT, DEPLOYMENT_JA)
 KINDS = {"sh", "ts", "json", "yaml", "caddyfile"}
 ELSEWHERE = {
     "make run ": "tests/processes/test_make_run.py",
-    "CLIP_MODEL=efficientnet_lite0 make run": "tests/processes/test_make_run.py",
+    "MODEL=efficientnet_lite0 make run": "tests/processes/test_make_run.py",
     "CLIP_MODELS=": "tests/service/test_models.py",
     "curl -s http://localhost:8000/rank": "tests/test_readme.py",
     "docker logs --since 1h clip-api": "deploy/test_documents.py",
