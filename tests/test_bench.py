@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,8 @@ import httpx
 import pytest
 from PIL import Image
 
-from bench import against, models, pictures, report, targets
+from bench import against, containers, models, pictures, report, targets
+from bench.containers import Size
 from bench.image_server import HOSTS
 from bench.session import Bench
 from bench.settings import Tree
@@ -51,6 +53,14 @@ def test_pictures_are_as_many_and_as_large_as_said(folder: Path) -> None:
         assert len({file.read_bytes() for file in files}) == count
         assert _size(files[0]) == size
     assert _size(folder / "phone.jpg") == pictures.PHONE
+
+
+@pytest.mark.parametrize("size", containers.SIZES, ids=lambda size: size.machine)
+def test_the_limits_that_are_tried_in_containers_are_those_of_the_document(size: Size) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (row,) = (line for line in page.splitlines() if line.startswith(f"| {size.machine} |"))
+    assert f"`{size.mem_limit}`" in row
+    assert dict(re.findall(r"`(CLIP_\w+)=(\d+)`", row)) == size.settings
 
 
 @pytest.mark.parametrize("host", HOSTS)

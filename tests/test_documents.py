@@ -72,7 +72,7 @@ NOT_RUN = {
     "python -m bench.evaluate --only costs": "it takes minutes",
     ".venv/bin/python -m bench.models": "it takes an hour, and imports ten models",
     "make run": "in the text it is a name; the blocks are run",
-    "FAULTS_MODEL=openclip_vit_b32_random make test-faults": "it takes minutes on a quiet machine",
+    ".venv/bin/python -m bench.containers": "it takes minutes, and a Docker engine",
 }
 URL = "http://localhost:8000"
 
