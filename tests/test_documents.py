@@ -69,6 +69,7 @@ NOT_RUN = {
     ".venv/bin/clip-ranker import": "another name of import_model.py; tests/cli/test_program.py",
     "python -m bench.fit": "it takes minutes, and the same packages",
     "python -m bench.local_features": "likewise",
+    "python -m bench.seeds": "likewise",
     "python -m bench.evaluate --only costs": "it takes minutes",
     ".venv/bin/python -m bench.models": "it takes an hour, and imports ten models",
     "make run": "in the text it is a name; the blocks are run",

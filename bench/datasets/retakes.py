@@ -15,15 +15,19 @@ TURNS = (Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_180, Image.Transpose.
 
 
 def build(
-    folder: Path, part: photographs.Part, strength: Strength, turns: Sequence[Image.Transpose] = ()
+    folder: Path,
+    part: photographs.Part,
+    strength: Strength,
+    turns: Sequence[Image.Transpose] = (),
+    first_seed: int = 0,
 ) -> None:
-    """Writes an item for each photograph of the part, with ``TIMES`` photos.
+    """Writes an item for each photograph of the part, with ``TIMES`` photos, a seed each.
 
     ``turns`` are done to one photo after the other, as if it had lost its EXIF.
     """
     numbered: Iterable[tuple[int, photographs.Photograph]] = enumerate(photographs.of(part))
     with ProcessPoolExecutor() as processes:
-        for _ in processes.map(partial(_item, folder, strength, turns), numbered):
+        for _ in processes.map(partial(_item, folder, strength, turns, first_seed), numbered):
             pass
 
 
@@ -31,6 +35,7 @@ def _item(
     folder: Path,
     strength: Strength,
     turns: Sequence[Image.Transpose],
+    first_seed: int,
     numbered: tuple[int, photographs.Photograph],
 ) -> None:
     number, photograph = numbered
@@ -39,7 +44,7 @@ def _item(
     image = photograph.open()
     photographs.save_listing(image, item)
     for time in range(TIMES):
-        again = retake(image, strength, seed=number * TIMES + time)
+        again = retake(image, strength, seed=first_seed + number * TIMES + time)
         if turns:
             again = again.transpose(turns[(number + time) % len(turns)])
         photographs.save_query(again, item, time + 1)
