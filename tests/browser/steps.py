@@ -3,11 +3,23 @@
 import json
 from pathlib import Path
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 
+from tests.browser.conftest import Open, Scheme
 from tests.photos import encode, picture
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+
+
+def open_file(
+    open_page: Open, file: Path, width: int, scheme: Scheme
+) -> tuple[Page, list[Request]]:
+    """A page that was written to a file, and all that it asks for."""
+    page = open_page("about:blank", width=width, scheme=scheme)
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request))
+    page.goto(file.as_uri())
+    return page, asked
 
 
 def give(page: Page, listings: object, photo: bytes | None = None) -> None:

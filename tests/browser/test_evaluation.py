@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import FloatRect, Locator, Request, expect
+from playwright.sync_api import FloatRect, Locator, expect
 
 from clip_ranker.cli.main import main
 from clip_ranker.models.store import StoredModel
 from tests.browser.conftest import DESK, Open, Scheme
-from tests.browser.steps import overflow_px, violations
+from tests.browser.steps import open_file, overflow_px, violations
 from tests.evaluate.conftest import photographs, tiny
 
 __all__ = ["photographs", "tiny"]
@@ -31,10 +31,7 @@ def written(tiny: StoredModel, photographs: Path, tmp_path_factory: pytest.TempP
 def test_the_page_shows_figures_curves_and_mistakes_and_asks_for_nothing(
     open_page: Open, written: Path, width: int, scheme: Scheme
 ) -> None:
-    page = open_page("about:blank", width=width, scheme=scheme)
-    asked: list[Request] = []
-    page.on("request", lambda request: asked.append(request))
-    page.goto(written.as_uri())
+    page, asked = open_file(open_page, written, width, scheme)
     figures = page.get_by_role("table").first
     expect(figures).to_be_visible()
     expect(figures.get_by_role("cell", name="tiny", exact=True)).to_have_count(2)

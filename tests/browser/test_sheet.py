@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Request, expect
+from playwright.sync_api import expect
 
 from clip_ranker.examples import FOLDER
 from tests.browser.conftest import DESK, PHONE, Open, Scheme
-from tests.browser.steps import overflow_px, violations
+from tests.browser.steps import open_file, overflow_px, violations
 
 LISTINGS = [
     {"auction_id": "A1", "image_url": "example:coffee", "title": "コーヒーカップ"},
@@ -38,10 +38,7 @@ def sheet(stored: Callable[[str], str], tmp_path_factory: pytest.TempPathFactory
 def test_the_sheet_shows_everything_and_asks_for_nothing(
     open_page: Open, sheet: Path, width: int, scheme: Scheme
 ) -> None:
-    page = open_page("about:blank", width=width, scheme=scheme)
-    asked: list[Request] = []
-    page.on("request", lambda request: asked.append(request))
-    page.goto(sheet.as_uri())
+    page, asked = open_file(open_page, sheet, width, scheme)
     cards = page.get_by_role("listitem")
     expect(cards).to_have_count(len(LISTINGS))
     expect(cards.first).to_contain_text("<script>alert(1)</script>")
