@@ -1,10 +1,12 @@
 """Writes what was judged into ``docs/evaluation.md``, between marks."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench import setting_costs
+from clip_ranker.evaluate import measures
 
 DOCUMENT = Path("docs/evaluation.md")
 PLOT = Path("docs/evaluation.svg")
@@ -105,6 +107,22 @@ def _name(row: dict[str, Any]) -> str:
 def cell(measure: dict[str, float]) -> str:
     """Value and interval."""
     return f"{measure['value']:.3f} ({measure['low']:.2f}-{measure['high']:.2f})"
+
+
+def recall(values: measures.Values) -> str:
+    """Recall at 1 of what was judged, and its interval."""
+    return cell(asdict(measures.means(values, seed=0)[MEASURE]))
+
+
+def won_since(before: measures.Values, after: measures.Values) -> str:
+    """Items that the second won and lost against the first, by recall at 1."""
+    return _won(asdict(measures.paired(before, after)[MEASURE]))
+
+
+def put(mark: str, rows: list[list[str]]) -> None:
+    """Writes a table into the document, between the marks; its first row is its head."""
+    new = _lines([rows[0], ["---"] * len(rows[0]), *rows[1:]])
+    DOCUMENT.write_text(between(DOCUMENT.read_text(), mark, new))
 
 
 def _won(paired: dict[str, float]) -> str:

@@ -6,7 +6,6 @@ and as it is. Writes its table into ``docs/evaluation.md``; takes minutes.
 
 import sys
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from bench import evaluation, starters
@@ -23,7 +22,6 @@ def main() -> int:
     """Judges and writes."""
     models = [starters.before(), starters.shipped()]
     lines = [["retaken", "seeds from", *(f"`{model.name}`" for model in models), "won and lost"]]
-    lines.append(["---"] * len(lines[0]))
     for strength in STRENGTHS:
         for seed in FIRST_SEEDS:
             with tempfile.TemporaryDirectory() as folder:
@@ -31,17 +29,10 @@ def main() -> int:
                 retakes.build(root / "items", "test", strength, first_seed=seed)
                 dataset = files.read(root)
                 found = [measures.by_item(starters.judge(dataset, one, cache)) for one in models]
-            cells = [
-                evaluation.cell(asdict(measures.means(values, seed=0)[evaluation.MEASURE]))
-                for values in found
-            ]
-            paired = measures.paired(*found)[evaluation.MEASURE]
-            told = f"{paired.won} won, {paired.lost} lost, p {paired.p:.2g}"
-            lines.append([strength, f"{seed:,}", *cells, told])
+            told = [*map(evaluation.recall, found), evaluation.won_since(*found)]
+            lines.append([strength, f"{seed:,}", *told])
             print(*lines[-1], sep=", ", flush=True)
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    document = evaluation.DOCUMENT
-    document.write_text(evaluation.between(document.read_text(), "seeds", table))
+    evaluation.put("seeds", lines)
     return 0
 
 
