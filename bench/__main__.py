@@ -31,7 +31,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one round of few pictures")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="pairs in each scenario")
     parser.add_argument(
-        "--cpus", type=int, metavar="N", help="let everything run on so many of them"
+        "--cpus", type=int, choices=(1, 2), help="let everything run on so many of them"
     )
     parser.add_argument("--into", type=Path, help="folder of the report (default: bench)")
     parser.add_argument("--against", type=Path, metavar="FOLDER", help="of another checkout")

@@ -7,14 +7,12 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-import httpx
 import psutil
 
-from bench.measured import POLL_S, START_S, Endpoint
+from bench.measured import Endpoint, family
 from bench.settings import OURS, ROOT
 from tests.running import free_port, pss_bytes
 
@@ -48,27 +46,18 @@ class Container(Endpoint):
             *("docker", "run", "--detach", "--network=host", *AS_IN_COMPOSE),
             *(*options, *told, image, *serve),
         )
-        try:
-            self._wait()
-        except BaseException:
-            self.close()
-            raise
-
-    def _wait(self) -> None:
-        end = time.monotonic() + START_S
-        while time.monotonic() < end and self._state()["Running"]:
-            with suppress(httpx.TransportError):
-                if self.client.get("/healthz").text == "ok":
-                    self._main = psutil.Process(self._state()["Pid"])
-                    return
-            time.sleep(POLL_S)
-        log = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True)
-        raise RuntimeError(f"the container did not start\n{log.stdout}{log.stderr}")
+        with ExitStack() as undone:
+            undone.callback(self.close)
+            if not self.starts(lambda: self._state()["Running"]):
+                log = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True)
+                raise RuntimeError(f"the container did not start\n{log.stdout}{log.stderr}")
+            self._main = psutil.Process(self._state()["Pid"])
+            undone.pop_all()
 
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
         with suppress(psutil.NoSuchProcess):
-            return pss_bytes([self._main, *self._main.children(recursive=True)])
+            return pss_bytes(family(self._main))
         return 0
 
     def killed(self) -> bool:

@@ -24,7 +24,7 @@ from bench.container import Container, build, run
 from bench.prepare import prepare
 from bench.session import FEW, Bench
 from bench.settings import GRAPH, MODEL, WORK
-from tests.faults.worst_load import SMALL_LIMITS, worst_load
+from tests.faults.worst_load import ANSWERS, SMALL_LIMITS, worst_load
 from tests.image_server import ImageServer
 
 SHARES = {
@@ -38,8 +38,6 @@ SHARES = {
 MOST_OFF = 0.15
 """How far from what the share says."""
 HEALTH_S = 0.5
-ANSWERS = {200, 400, 408, 429, 503}
-"""As documented; 408 where this machine sends too slowly."""
 
 
 class Size(NamedTuple):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -29,6 +30,16 @@ class Endpoint:
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.client = httpx.Client(base_url=self.url, timeout=600, trust_env=False)
+
+    def starts(self, alive: Callable[[], bool]) -> bool:
+        """Waits until it is well; false where it ends before, or takes too long."""
+        end = time.monotonic() + START_S
+        while time.monotonic() < end and alive():
+            with contextlib.suppress(httpx.TransportError):
+                if self.client.get("/healthz", timeout=5).status_code == httpx.codes.OK:
+                    return True
+            time.sleep(POLL_S)
+        return False
 
     def first_score_s(self, query: str, urls: list[str]) -> float:
         """Seconds until the first score of a stream, which is then read to its end."""
@@ -101,37 +112,32 @@ class Service(Endpoint):
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        self._wait()
+        if not self.starts(lambda: self._process.poll() is None):
+            told = self._log.read_text()
+            self.close()
+            raise RuntimeError(f"{self._process.args} did not start\n{told}")
         self.start_s = time.perf_counter() - start
-
-    def _wait(self) -> None:
-        end = time.monotonic() + START_S
-        while time.monotonic() < end and self._process.poll() is None:
-            with contextlib.suppress(httpx.TransportError):
-                if self.client.get("/healthz", timeout=5).status_code == httpx.codes.OK:
-                    return
-            time.sleep(POLL_S)
-        log = self._log.read_text()
-        self.close()
-        raise RuntimeError(f"{self._process.args} did not start\n{log}")
 
     def pss_bytes(self) -> int:
         """Memory of all its processes, pages shared between them counted once."""
-        main = psutil.Process(self._process.pid)
-        return pss_bytes([main, *main.children(recursive=True)])
+        return pss_bytes(family(psutil.Process(self._process.pid)))
 
     def close(self) -> None:
         """Ends it."""
         self.client.close()
         if self._process.poll() is None:
-            main = psutil.Process(self._process.pid)
-            processes = [main, *main.children(recursive=True)]
+            processes = family(psutil.Process(self._process.pid))
             self._process.send_signal(signal.SIGTERM)
             _, left = psutil.wait_procs(processes, 20)
             for process in left:
                 process.kill()
         self._process.wait()
         self._home.cleanup()
+
+
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """It, and all below it."""
+    return [process, *process.children(recursive=True)]
 
 
 def _body(query: str, urls: list[str]) -> dict:

@@ -20,6 +20,8 @@ SMALL_LIMITS = dict(re.findall(r"^#(CLIP_\w+)=(.+)$", EXAMPLE, re.MULTILINE))
 """For a machine with 2 GB."""
 REQUESTS = 32
 LASTS_S = 20
+ANSWERS = {200, 400, 408, 429, 503}
+"""As documented; 408 where this machine sends too slowly."""
 LONGEST_PHOTO_BYTES = 9_990_000
 
 
