@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 from bench import processes
-from bench.crowds import CROWD, together
+from bench.crowds import CROWD, DEADLINE_MS, together
 from bench.measured import Service
 from bench.session import Bench, Figures
 from bench.settings import Tree
@@ -32,6 +32,7 @@ ROWS = {
     "shared": ("16 clients, the same fifty new listings", "s"),
     "batch": ("the same: pictures in a call of the model", ""),
     "first_score": ("first score of a stream", "s"),
+    "in_time": ("fifty new listings, ranked within 2 s", ""),
     "idle": ("memory (PSS), idle", "MB"),
     "loaded": ("memory (PSS), after 16 clients", "MB"),
     "start": ("start to first `ok`", "s"),
@@ -107,13 +108,19 @@ def _first_score(bench: Bench, service: Service) -> Values:
     return {"first_score": service.first_score_s(bench.query(), urls)}
 
 
+def _in_time(bench: Bench, service: Service) -> Values:
+    _, answer = service.rank(bench.query(), bench.urls(bench.fifty), deadline_ms=DEADLINE_MS)
+    service.rest()
+    return {"in_time": len(answer["results"])}
+
+
 def _crowd(bench: Bench, service: Service, lists: list[list[str]]) -> float:
     """Seconds until the last of them has its answer; each has a photo of its own."""
     with ThreadPoolExecutor(len(lists)) as threads:
         return max(together(threads, [lambda u=urls: bench.rank(service, u) for urls in lists]))
 
 
-TOGETHER = {"fifty": _fifty, "shared": shared, "first_score": _first_score}
+TOGETHER = {"fifty": _fifty, "shared": shared, "first_score": _first_score, "in_time": _in_time}
 """Measured while the other side runs too, and idles."""
 MEASURES = ("alone", *TOGETHER)
 

@@ -4,6 +4,7 @@ A picture that several requests want stands in the line of each, counts once, an
 first of them whose turn it is.
 """
 
+import math
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -20,12 +21,14 @@ class Request:
         background: nobody waits for it.
 
     Attributes:
+        deadline: when it stops waiting, in the event loop's time.
         embedded: pictures it has had in calls so far.
     """
 
     def __init__(self, max_concurrency: int, *, early: bool = False, background: bool = False):
         self.max_concurrency = max_concurrency
         self.early, self.background = early, background
+        self.deadline = math.inf
         self.embedded = 0
 
 
@@ -107,12 +110,7 @@ class FairQueue(Generic[Work]):
         return sum(map(len, self._lines.get(request, {}).values()))
 
     def put(self, picture: Picture, work: Work) -> None:
-        """Puts a picture into the lines of all who want it.
-
-        Args:
-            picture: one that waits nowhere else.
-            work: comes back when it is taken.
-        """
+        """Puts a picture that waits nowhere else into the lines of all who want it."""
         self._waiting[picture] = work
         picture.queue = self
         for request in picture.wanted_by:

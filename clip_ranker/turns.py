@@ -27,6 +27,9 @@ def most_in_a_call(max_batch_size: int) -> int:
 
 
 Content = NDArray[np.uint8] | tuple[str, ...]
+EmbedCall = Callable[[Any], Awaitable[Iterable[NDArray[np.float32]]]]
+MostBefore = Callable[[EmbedCall, float], float]
+"""How many pictures such a call can have back before a deadline, in the event loop's time."""
 
 
 class ToEmbed(NamedTuple):
@@ -36,7 +39,7 @@ class ToEmbed(NamedTuple):
     """
 
     content: Content
-    embed: Callable[[Any], Awaitable[Iterable[NDArray[np.float32]]]]
+    embed: EmbedCall
     embedding: asyncio.Future[NDArray[np.float32]]
 
 
@@ -94,12 +97,13 @@ class Turns:
         line = self.texts if isinstance(work.content, tuple) else self.to_embed
         line.put(picture, work)
 
-    def next_call(self) -> dict[Picture, ToEmbed]:
+    def next_call(self, most_before: MostBefore = lambda *_: math.inf) -> dict[Picture, ToEmbed]:
         """What goes into the next call of the model; ``end`` each when it is back.
 
         What is ready or on its way is divided evenly into as few calls as can be, for a picture
-        costs more in a small one. All of it is pictures, or texts, for the model whose turn it is.
-        Of what nobody waits for only when there is nothing else, and few.
+        costs more in a small one; but a call that nobody waits to the end of is smaller. All of it
+        is pictures, or texts, for the model whose turn it is. Of what nobody waits for only when
+        there is nothing else, and few.
         """
         few = min(BACKGROUND_MOST, self._max_batch_size)
         # Once in a row, or photos that keep coming would hold texts back for ever.
@@ -109,7 +113,7 @@ class Turns:
         for background in (False, True):
             for line in list(self._lines):
                 most = few if background else self._evenly(line)
-                if call := self._take(line, most, background=background):
+                if call := self._take(line, most, most_before, background=background):
                     self._lines.remove(line)
                     self._lines.append(line)
                     self.decoding.hand_out()
@@ -146,11 +150,13 @@ class Turns:
         return max(self._max_batch_size, math.ceil(left / calls))
 
     def _take(
-        self, line: FairQueue[ToEmbed], most: int, *, background: bool
+        self, line: FairQueue[ToEmbed], most: float, most_before: MostBefore, *, background: bool
     ) -> dict[Picture, ToEmbed]:
         if not (first := line.take(background=background)):
             return {}
         call, embed = dict([first]), first[1].embed
+        if not background:
+            most = min(most, most_before(embed, _latest_deadline([first[0], *line.waiting()])))
         while len(call) < most and (
             taken := line.take(background=background, suits=lambda one: one.embed == embed)
         ):
@@ -184,3 +190,9 @@ class Turns:
         """Pictures of one call that may be the request's."""
         most = self._most_in_a_call
         return min(most, max(1, request.embedded)) if request.early else most
+
+
+def _latest_deadline(pictures: Iterable[Picture]) -> float:
+    """After which nobody waits for any of these, of which somebody waits for some."""
+    live = [one for picture in pictures for one in picture.wanted_by if not one.background]
+    return max(request.deadline for request in live)

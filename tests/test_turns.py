@@ -1,6 +1,7 @@
 """Quotas: how far decoding goes ahead, and what a call of the model holds."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from clip_ranker.fair_queue import Picture, Request
-from clip_ranker.turns import BACKGROUND_MOST, ToEmbed, Turns
+from clip_ranker.turns import BACKGROUND_MOST, MostBefore, ToEmbed, Turns
 
 BATCH, MOST = 16, 20
 """Pictures in a call, and in one of a few more where that makes fewer calls."""
@@ -53,9 +54,9 @@ class Line:
                 self.turns.decoding.release(picture)
                 self.turns.hand_out()
 
-    def call(self) -> list[Picture]:
+    def call(self, most_before: MostBefore = lambda *_: math.inf) -> list[Picture]:
         """One call of the model."""
-        pictures = list(self.turns.next_call())
+        pictures = list(self.turns.next_call(most_before))
         for picture in pictures:
             self.turns.end(picture)
         return pictures
@@ -275,6 +276,54 @@ def test_a_photo_goes_before_texts_out_of_turn_but_not_for_ever() -> None:
         line.decode()
         went.append("texts" if texts & {*line.call()} else "photo")
     assert went == ["photo", "photo", "texts", "photo", "photo", "texts", "photo"]
+    line.close()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 100)), min_size=1, max_size=4),
+    st.sets(st.integers(0, 3), max_size=2),
+)
+def test_a_call_that_nobody_waits_to_the_end_of_is_smaller(
+    requests: list[tuple[int, int]], background: set[int]
+) -> None:
+    """Each so many pictures and a deadline, and a picture takes a call a second."""
+    line, now, live = Line(), 0, {}
+    for number, (count, deadline) in enumerate(requests):
+        request = Request(64, background=number in background)
+        if not request.background:
+            request.deadline = deadline
+            live[request] = line.come(request, count=count)
+        else:
+            line.come(request, count=count)
+
+    def most_before(_: object, deadline: float) -> float:
+        return max(1, deadline - now)
+
+    line.decode()
+    while call := line.call(most_before):
+        now += len(call)
+        wanted = [one.deadline for one in live if one in {w for p in call for w in p.wanted_by}]
+        latest = max((one.deadline for one, left in live.items() if left), default=math.inf)
+        assert not wanted or len(call) == 1 or now <= latest
+        for request in list(live):
+            live[request] = [one for one in live[request] if one not in call]
+        line.decode()
+    assert not any(live.values())
+    line.close()
+
+
+def test_the_calls_until_a_deadline_are_as_large_as_it_allows() -> None:
+    line, request, other = Line(), Request(50), Request(50)
+    request.deadline = other.deadline = 30
+    line.come(request, count=40)
+    line.decode()
+    assert len(line.call(lambda _, deadline: deadline - 0)) == MOST
+    line.decode()
+    assert len(line.call(lambda _, deadline: deadline - MOST)) == 30 - MOST
+    other.deadline = 100  # who waits longer takes the others along
+    line.come(other, count=10)
+    line.decode()
+    assert len(line.call(lambda _, deadline: deadline - 30)) == MOST
     line.close()
 
 

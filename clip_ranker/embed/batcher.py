@@ -6,11 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import numpy as np
 
 from clip_ranker import metrics
+from clip_ranker.embed.pace import Pace
 from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.turns import Content, ToEmbed, Turns
+from clip_ranker.turns import Content, EmbedCall, ToEmbed, Turns
 
 Embed = Callable[[Pixels], Awaitable[Embedding]]
 """uint8 (batch, height, width, 3) to float32 (batch, dim)."""
@@ -30,6 +31,7 @@ class Batcher:
 
     def __init__(self, turns: Turns) -> None:
         self._turns = turns
+        self._pace = Pace()
         self._calling: asyncio.Task[None] | None = None
 
     def put(
@@ -56,7 +58,7 @@ class Batcher:
 
     async def _call_until_empty(self) -> None:
         try:
-            while call := self._turns.next_call():
+            while call := self._turns.next_call(self._most_before):
                 await self._call(call)
         finally:
             self._calling = None
@@ -67,8 +69,10 @@ class Batcher:
         pictures = [one for one in contents if isinstance(one, np.ndarray)]
         if pictures:
             metrics.BATCH_PICTURES.observe(len(pictures))
+        begun = self._now()
         try:
             embeddings = await embed(np.stack(pictures) if pictures else contents)
+            self._pace.took(embed, len(call), self._now() - begun)
             for one, embedding in zip(call.values(), embeddings, strict=True):
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)
@@ -89,6 +93,13 @@ class Batcher:
         finally:
             for picture in call:  # their futures tell of it only after the next call is made up
                 self._turns.end(picture)
+
+    def _most_before(self, embed: EmbedCall, deadline: float) -> float:
+        return self._pace.most_within(embed, deadline - self._now())
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _settle(one: ToEmbed, outcome: Embedding | Exception) -> None:

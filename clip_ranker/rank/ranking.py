@@ -66,6 +66,7 @@ class Ranking:
 
     async def __aenter__(self) -> Self:
         self._deadline = asyncio.get_running_loop().time() + self._timeout_s
+        self._job.deadline = self._deadline
         photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
         self._tasks += photos, self._titles.begin(photos)
         try:

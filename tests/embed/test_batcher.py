@@ -176,6 +176,28 @@ def test_what_comes_while_only_the_background_is_there_waits_for_one_small_call(
     asyncio.run(scenario())
 
 
+def test_calls_become_small_before_a_deadline_by_what_the_last_one_took(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario() -> list[int]:
+        now = [0.0]
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now[0])
+
+        async def embed(pixels: Pixels) -> Embedding:
+            now[0] += len(pixels) / 16
+            sizes.append(len(pixels))
+            return np.ones((len(pixels), 1), np.float32)
+
+        sizes: list[int] = []
+        calling, request = batcher(embed, 16), Request(64)
+        request.deadline = 3.0
+        await asyncio.gather(*(put(calling, request, 1) for _ in range(51)))
+        return sizes
+
+    # The first is of full size, for nobody knows yet; then three quarters of the time left.
+    assert asyncio.run(scenario()) == [17, 17, 10, 3, 1, 1, 1, 1]
+
+
 def test_the_size_of_every_call_is_counted() -> None:
     def counted() -> tuple[float, float]:
         name = "clip_ranker_batch_pictures"
