@@ -73,11 +73,12 @@ class Pictures:
             UrlBlockedError: nothing is downloaded from there.
             CandidateError: it failed a few seconds ago.
         """
+        key = self._keys.of_url(url, image_resize_px)
+        if (known := self._cache.get(key)) is not None:  # so the URL has been judged before
+            return known
         reads = [read for scheme, read in self._readers.items() if url.startswith(scheme)]
         content = partial(reads[0], url) if reads else self._means.fetcher.check(url)
-        source = Source(self._keys.of_url(url, image_resize_px), content, image_resize_px)
-        known = self._cache.get(source.key)
-        return source if known is None else known
+        return Source(key, content, image_resize_px)
 
     async def source_of_bytes(self, data: bytes, image_resize_px: int, quarters: int = 0) -> Source:
         """What a picture file stands for, turned to the left by so many quarters.

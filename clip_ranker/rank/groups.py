@@ -7,6 +7,7 @@ not tell: those of mirror images are nearer (0.995 by cosine) than those of copi
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,9 @@ COARSE_APART = 6
 MOST_COMPARED = 8
 """Pictures, those nearest at 4 by 4 pixels: bounds the work."""
 CHUNK = 64
+LISTS_KEPT = 16
+"""Lists whose groups are remembered, 0.6 MB at most each: they are asked for again with another
+photo, and comparing fifty takes longer than all else that a known list needs."""
 
 
 class _Prints(NamedTuple):
@@ -55,10 +59,15 @@ def same_pictures(fingerprints: Mapping[int, bytes]) -> dict[int, int]:
     first_with: dict[bytes, int] = {}
     for position in sorted(fingerprints):
         first_with.setdefault(fingerprints[position], position)
-    different = list(first_with)
-    firsts = _firsts(_prints(different))
+    different = tuple(first_with)
+    firsts = _firsts_of(different)
     group = {different[n]: first_with[different[first]] for n, first in enumerate(firsts)}
     return {position: group[fingerprints[position]] for position in sorted(fingerprints)}
+
+
+@lru_cache(LISTS_KEPT)
+def _firsts_of(fingerprints: tuple[bytes, ...]) -> tuple[int, ...]:
+    return tuple(_firsts(_prints(fingerprints)))
 
 
 def _firsts(prints: _Prints) -> list[int]:
