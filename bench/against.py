@@ -9,8 +9,10 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
+
+import httpx
 
 from bench import processes
 from bench.crowds import CROWD, DEADLINE_MS, together
@@ -109,9 +111,12 @@ def _first_score(bench: Bench, service: Service) -> Values:
 
 
 def _in_time(bench: Bench, service: Service) -> Values:
-    _, answer = service.rank(bench.query(), bench.urls(bench.fifty), deadline_ms=DEADLINE_MS)
+    ranked = 0  # where not even the photo is embedded by then, which is an error
+    with suppress(httpx.HTTPStatusError):
+        _, answer = service.rank(bench.query(), bench.urls(bench.fifty), deadline_ms=DEADLINE_MS)
+        ranked = len(answer["results"])
     service.rest()
-    return {"in_time": len(answer["results"])}
+    return {"in_time": ranked}
 
 
 def _crowd(bench: Bench, service: Service, lists: list[list[str]]) -> float:
@@ -144,8 +149,8 @@ def _median(values: list[float], unit: str) -> str:
 
 
 def _ratio(after: list[float], before: list[float]) -> str:
-    """Round by round; nothing where a side does not tell."""
-    if not after or not before:
+    """Round by round; nothing where a side does not tell, or there is nothing to compare with."""
+    if not after or not before or not all(before):
         return UNKNOWN
     ratios = [a / b for a, b in zip(after, before, strict=True)]
     return f"{statistics.median(ratios):.2f} ({spread(ratios)}; n = {len(ratios)})"

@@ -101,9 +101,9 @@ class FairQueue(Generic[Work]):
         self._waiting: dict[Picture, Work] = {}
         self._lines: OrderedDict[Request, _Line] = OrderedDict()
 
-    def waiting(self) -> list[Picture]:
-        """All that waits, each picture once."""
-        return list(self._waiting)
+    def waiting(self, suits: Callable[[Work], bool] = lambda _: True) -> list[Picture]:
+        """All that waits, or all whose work suits, each picture once."""
+        return [picture for picture, work in self._waiting.items() if suits(work)]
 
     def waiting_for(self, request: Request) -> int:
         """How many pictures of this request wait."""

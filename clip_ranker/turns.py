@@ -59,8 +59,8 @@ class Turns:
         big_bodies: held besides, likewise.
         large: waited for before one for decoding, so that of those one at most is kept waiting by a
             large picture.
-        decoding: goes as far ahead as the next call may reach, because it shares the processor with
-            the call before; but each request may have one picture ahead.
+        decoding: goes as far ahead as a call may reach, because it shares the processor with the
+            call before; but each request may have one picture ahead.
         to_embed: decoded pictures.
         texts: by the few. In a line of their own, which has every other call: they are there long
             before the pictures of their request, and nothing is decoded less far ahead for them.
@@ -97,13 +97,13 @@ class Turns:
         line = self.texts if isinstance(work.content, tuple) else self.to_embed
         line.put(picture, work)
 
-    def next_call(self, most_before: MostBefore = lambda *_: math.inf) -> dict[Picture, ToEmbed]:
+    def next_call(self, most_before: MostBefore) -> dict[Picture, ToEmbed]:
         """What goes into the next call of the model; ``end`` each when it is back.
 
         What is ready or on its way is divided evenly into as few calls as can be, for a picture
-        costs more in a small one; but a call that nobody waits to the end of is smaller. All of it
-        is pictures, or texts, for the model whose turn it is. Of what nobody waits for only when
-        there is nothing else, and few.
+        costs more in a small one; but of pictures only as many as are expected back before all who
+        wait for this model have left. All of it is pictures, or texts, for the model whose turn it
+        is. Of what nobody waits for only when there is nothing else, and few.
         """
         few = min(BACKGROUND_MOST, self._max_batch_size)
         # Once in a row, or photos that keep coming would hold texts back for ever.
@@ -155,8 +155,9 @@ class Turns:
         if not (first := line.take(background=background)):
             return {}
         call, embed = dict([first]), first[1].embed
-        if not background:
-            most = min(most, most_before(embed, _latest_deadline([first[0], *line.waiting()])))
+        if line is self.to_embed and not background:  # some titles without the rest are of no use
+            candidates = [first[0], *line.waiting(lambda one: one.embed == embed)]
+            most = min(most, most_before(embed, _latest_deadline(candidates)))
         while len(call) < most and (
             taken := line.take(background=background, suits=lambda one: one.embed == embed)
         ):
@@ -193,6 +194,7 @@ class Turns:
 
 
 def _latest_deadline(pictures: Iterable[Picture]) -> float:
-    """After which nobody waits for any of these, of which somebody waits for some."""
-    live = [one for picture in pictures for one in picture.wanted_by if not one.background]
-    return max(request.deadline for request in live)
+    """Of the requests that wait for any of these, of which there must be one."""
+    return max(
+        one.deadline for picture in pictures for one in picture.wanted_by if not one.background
+    )

@@ -286,15 +286,14 @@ def test_a_photo_goes_before_texts_out_of_turn_but_not_for_ever() -> None:
 def test_a_call_that_nobody_waits_to_the_end_of_is_smaller(
     requests: list[tuple[int, int]], background: set[int]
 ) -> None:
-    """Each so many pictures and a deadline, and a picture takes a call a second."""
+    """Each so many pictures and a deadline; a call takes a second for each picture."""
     line, now, live = Line(), 0, {}
     for number, (count, deadline) in enumerate(requests):
         request = Request(64, background=number in background)
+        pictures = line.come(request, count=count)
         if not request.background:
             request.deadline = deadline
-            live[request] = line.come(request, count=count)
-        else:
-            line.come(request, count=count)
+            live[request] = pictures
 
     def most_before(_: object, deadline: float) -> float:
         return max(1, deadline - now)
@@ -302,9 +301,9 @@ def test_a_call_that_nobody_waits_to_the_end_of_is_smaller(
     line.decode()
     while call := line.call(most_before):
         now += len(call)
-        wanted = [one.deadline for one in live if one in {w for p in call for w in p.wanted_by}]
         latest = max((one.deadline for one, left in live.items() if left), default=math.inf)
-        assert not wanted or len(call) == 1 or now <= latest
+        somebody_waits = any(set(left) & set(call) for left in live.values())
+        assert not somebody_waits or len(call) == 1 or now <= latest
         for request in list(live):
             live[request] = [one for one in live[request] if one not in call]
         line.decode()
@@ -312,18 +311,52 @@ def test_a_call_that_nobody_waits_to_the_end_of_is_smaller(
     line.close()
 
 
-def test_the_calls_until_a_deadline_are_as_large_as_it_allows() -> None:
-    line, request, other = Line(), Request(50), Request(50)
-    request.deadline = other.deadline = 30
-    line.come(request, count=40)
+def before(deadline_is: float) -> MostBefore:
+    """A picture a second, at the time 0, if the deadline is as expected."""
+
+    def most_before(_: object, deadline: float) -> float:
+        assert deadline == deadline_is
+        return deadline
+
+    return most_before
+
+
+def test_who_waits_longest_tells_how_large_a_call_may_be() -> None:
+    line, near, far = Line(), Request(50), Request(50)
+    near.deadline, far.deadline = 5, 9
+    line.come(near, count=30)
     line.decode()
-    assert len(line.call(lambda _, deadline: deadline - 0)) == MOST
+    assert len(line.call(before(5))) == 5
+    line.come(far, near, Request(4, background=True))  # one picture that three want
     line.decode()
-    assert len(line.call(lambda _, deadline: deadline - MOST)) == 30 - MOST
-    other.deadline = 100  # who waits longer takes the others along
-    line.come(other, count=10)
-    line.decode()
-    assert len(line.call(lambda _, deadline: deadline - 30)) == MOST
+    assert len(line.call(before(9))) == 9
+    line.close()
+
+
+def test_who_waits_for_another_model_does_not_make_a_call_larger() -> None:
+    line, near, far = Line(), Request(50), Request(50)
+    near.deadline, far.deadline = 5, 9
+
+    async def other(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return await embed(pixels)
+
+    for request, model in ((near, embed), (far, other)):
+        for _ in range(15):
+            picture = Picture()
+            picture.want(request)
+            line.turns.put(picture, ToEmbed(PIXELS, model, line._loop.create_future()))
+    assert [len(line.call(before(5))), len(line.call(before(9)))] == [5, 9]
+    line.close()
+
+
+def test_texts_are_not_fewer_before_a_deadline() -> None:
+    line, request = Line(), Request(50)
+    request.deadline = 5
+    for _ in range(MOST):
+        few = Picture()
+        few.want(request)
+        line.turns.put(few, ToEmbed(("a", "b"), embed, line._loop.create_future()))
+    assert len(line.call(before(5))) == MOST
     line.close()
 
 

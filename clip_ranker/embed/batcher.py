@@ -11,7 +11,7 @@ from clip_ranker.errors import EmbedderUnavailableError, EmbedFailedError
 from clip_ranker.fair_queue import Picture
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
-from clip_ranker.turns import Content, EmbedCall, ToEmbed, Turns
+from clip_ranker.turns import Content, ToEmbed, Turns
 
 Embed = Callable[[Pixels], Awaitable[Embedding]]
 """uint8 (batch, height, width, 3) to float32 (batch, dim)."""
@@ -58,7 +58,7 @@ class Batcher:
 
     async def _call_until_empty(self) -> None:
         try:
-            while call := self._turns.next_call(self._most_before):
+            while call := self._turns.next_call(self._pace.most_before):
                 await self._call(call)
         finally:
             self._calling = None
@@ -69,10 +69,11 @@ class Batcher:
         pictures = [one for one in contents if isinstance(one, np.ndarray)]
         if pictures:
             metrics.BATCH_PICTURES.observe(len(pictures))
-        begun = self._now()
+        now = asyncio.get_running_loop().time
+        begun = now()
         try:
             embeddings = await embed(np.stack(pictures) if pictures else contents)
-            self._pace.took(embed, len(call), self._now() - begun)
+            self._pace.took(embed, len(call), now() - begun)
             for one, embedding in zip(call.values(), embeddings, strict=True):
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)
@@ -93,13 +94,6 @@ class Batcher:
         finally:
             for picture in call:  # their futures tell of it only after the next call is made up
                 self._turns.end(picture)
-
-    def _most_before(self, embed: EmbedCall, deadline: float) -> float:
-        return self._pace.most_within(embed, deadline - self._now())
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()
 
 
 def _settle(one: ToEmbed, outcome: Embedding | Exception) -> None:

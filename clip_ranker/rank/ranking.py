@@ -65,12 +65,11 @@ class Ranking:
         self._arrived: asyncio.Queue[tuple[int, Embedded | Exception]] = asyncio.Queue()
 
     async def __aenter__(self) -> Self:
-        self._deadline = asyncio.get_running_loop().time() + self._timeout_s
-        self._job.deadline = self._deadline
+        self._job.deadline = asyncio.get_running_loop().time() + self._timeout_s
         photos = asyncio.create_task(embed_photos(self.request, self._pictures, self._job))
         self._tasks += photos, self._titles.begin(photos)
         try:
-            async with asyncio.timeout_at(self._deadline):
+            async with asyncio.timeout_at(self._job.deadline):
                 await self._begin_candidates()
                 # Shielded: it must not be cancelled before the job is known to be late.
                 self.photos, self._points = await asyncio.shield(photos)
@@ -91,7 +90,7 @@ class Ranking:
         """Position of each candidate whose outcome is there, as they come, until the deadline."""
         while len(self.outcomes) < len(self.request.candidates):
             try:
-                async with asyncio.timeout_at(self._deadline):
+                async with asyncio.timeout_at(self._job.deadline):
                     index, arrived = await self._arrived.get()
             except TimeoutError:
                 break
@@ -114,15 +113,16 @@ class Ranking:
                 yield index
         titles = self._titles
         self._blended = await titles.blended(
-            self.photos, self.embeddings, self.outcomes, self._deadline
+            self.photos, self.embeddings, self.outcomes, self._job.deadline
         )
         self.partial |= titles.late
         self.outcomes |= {n: one.score for n, one in (self._blended or {}).items()}
         # A thousand pictures take longer than the event loop may be kept.
         fingerprints = {n: one.fingerprint for n, one in self._seen.items()}
         self._groups = await asyncio.to_thread(same_pictures, fingerprints)
-        again = look_again(self._points, self._seen, self.outcomes, self._groups, self._deadline)
-        self._agreeing = await again
+        self._agreeing = await look_again(
+            self._points, self._seen, self.outcomes, self._groups, self._job.deadline
+        )
         self.partial |= self._agreeing is None
 
     def meaning(self, score: float) -> Meaning:

@@ -43,7 +43,7 @@ def ranked(
             async with Ranking(request, pictures, timeout_s=600) as ranking:
                 async for _ in ranking.events():
                     if late and len(ranking.outcomes) == len(listings):
-                        ranking._deadline = asyncio.get_running_loop().time()
+                        ranking._job.deadline = asyncio.get_running_loop().time()
             return ranking.answer()
         finally:
             await pictures.close()

@@ -255,7 +255,7 @@ def test_texts_that_come_too_late_leave_the_pictures_order() -> None:
                 async with Ranking(request, pictures, timeout_s=60) as ranking:
                     async for _ in ranking.events():
                         if len(ranking.outcomes) == 2:
-                            ranking._deadline = asyncio.get_running_loop().time()
+                            ranking._job.deadline = asyncio.get_running_loop().time()
             return ranking.answer()
         finally:
             await pictures.close()
