@@ -91,7 +91,7 @@ def test_the_example_s_limits_for_2_gb_add_up_to_less_than_its_memory() -> None:
         int(limits[f"CLIP_{name}"]) for name in ("MAX_PIXELS", "MAX_BODIES_BYTES", "DECODE_THREADS")
     )
     downloads, bodies = 181_000_000, 4 * bodies
-    decoding = pixels * (18 + 4.5 * (decoders - 1)) + 45_000_000 * decoders
+    decoding = pixels * (18 + 4.5 * (decoders - 1)) + 48_000_000 * decoders
     waiting, look_ups, else_, model = 27_000_000, 13_000_000, 100_000_000, 521_000_000
     summed = downloads + bodies + decoding + waiting + look_ups + else_ + model
     assert summed < int(most_mb) * 2**20
