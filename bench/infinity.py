@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from time import perf_counter, sleep
 
@@ -28,6 +29,8 @@ PACKAGES = (
 FOLDER = WORK / "infinity"
 NAME = "clip"
 POLL_S = 0.2
+MOST_IN_A_REQUEST = 32
+"""More pictures it refuses."""
 
 
 def inline(bench: Bench) -> Figures:
@@ -42,14 +45,21 @@ def inline(bench: Bench) -> Figures:
 
 
 def _embed_s(bench: Bench, client: httpx.Client) -> float:
-    """Of pictures that no cache has seen."""
+    """Of pictures that no cache has seen, in as few requests as it takes, all at once."""
     files = [f"600x450/{index}.jpg" for index in range(bench.fifty + 1)]
     pictures = [f"data:image/jpeg;base64,{bench.query(file)}" for file in files]
-    body = {"model": NAME, "input": pictures, "modality": "image"}
+    most = MOST_IN_A_REQUEST
+    parts = [pictures[at : at + most] for at in range(0, len(pictures), most)]
+
+    def embed(part: list[str]) -> int:
+        body = {"model": NAME, "input": part, "modality": "image"}
+        return len(client.post("/embeddings", json=body).raise_for_status().json()["data"])
+
     start = perf_counter()
-    answer = client.post("/embeddings", json=body).raise_for_status()
+    with ThreadPoolExecutor(len(parts)) as threads:
+        embedded = sum(threads.map(embed, parts))
     seconds = perf_counter() - start
-    assert len(answer.json()["data"]) == len(pictures)
+    assert embedded == len(pictures)
     return seconds
 
 
