@@ -1,10 +1,11 @@
 """``python -m bench.containers``: what a share of the processors, and a limit of memory, come to.
 
-Needs a Docker engine on this machine, Linux and root; builds an image of 0.9 GB with a random
-ViT-B/32, another with the same in 8 bits, and removes them. Writes two tables: of fifty new
-listings in containers with a part of two processors, and of the worst load that the limits for a
-machine's size allow, each in a container with the limit of memory for it. Ends with 1 where a
-figure is not as it must be. BUILD_OPTIONS is handed to ``bentoml containerize``.
+Needs a Docker engine on this machine, Caddy, Linux and root; builds an image of 0.9 GB with a
+random ViT-B/32, another with the same in 8 bits, and removes them. Writes tables: of fifty new
+listings in containers with a part of two processors, of the worst load that the limits for a
+machine's size allow, each in a container with the limit of memory for it, and of a Caddy's answers
+while a service of less or equal weight ranks. Ends with 1 where a figure is not as it must be.
+BUILD_OPTIONS is handed to ``bentoml containerize``.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from typing import NamedTuple
 
 import httpx
 
-from bench import processes
+from bench import neighbours, processes
 from bench.container import Container, build, run
 from bench.prepare import prepare
 from bench.session import FEW, Bench
@@ -38,6 +39,8 @@ SHARES = {
 MOST_OFF = 0.15
 """How far from what the share says."""
 HEALTH_S = 0.5
+CADDY_MS = 100
+"""One of its answers in a hundred may take longer beside a service of the weight in compose."""
 
 
 class Size(NamedTuple):
@@ -154,7 +157,18 @@ def _under_the_worst_load(size: Size, container: Container, images: ImageServer)
     return line, not killed and set(load) <= ANSWERS
 
 
-TABLES = {"shares": shares, "memory": memory}
+def neighbour(bench: Bench) -> Iterator[Row]:
+    """A Caddy beside the service, whose container has less weight or as much."""
+    yield "| the service | median | 99th percentile | slowest |", True
+    yield "|---|---|---|---|", True
+    for weight, waits in neighbours.answers(bench).items():
+        what = f"ranks, with `cpu_shares` {weight}" if weight else "is idle"
+        told = " | ".join(f"{ms:.0f} ms" for ms in waits)
+        fine = weight != neighbours.WEIGHTS[0] or waits.p99_ms <= CADDY_MS
+        yield f"| {what} | {told} |", fine
+
+
+TABLES = {"shares": shares, "memory": memory, "neighbour": neighbour}
 
 
 def main() -> int:
@@ -162,6 +176,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.containers", description=__doc__)
     parser.add_argument("--only", choices=TABLES)
     options = parser.parse_args()
+    neighbours.caddy()
     prepare()
     fine = True
     try:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from bench import against, containers, models, pictures, report, targets
+from bench import against, containers, models, neighbours, pictures, report, targets
 from bench.containers import Size
 from bench.image_server import HOSTS
 from bench.session import Bench
@@ -61,6 +61,11 @@ def test_the_limits_that_are_tried_in_containers_are_those_of_the_document(size:
     (row,) = (line for line in page.splitlines() if line.startswith(f"| {size.machine} |"))
     assert f"`{size.mem_limit}`" in row
     assert dict(re.findall(r"`(CLIP_\w+)=(\d+)`", row)) == size.settings
+
+
+def test_the_weight_that_is_tried_beside_caddy_is_that_in_compose() -> None:
+    compose = (ROOT / "docker-compose.yml").read_text()
+    assert re.findall(r"cpu_shares: (\d+)", compose) == [str(neighbours.WEIGHTS[0])]
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -35,10 +35,10 @@ ROOT = Path(__file__).parents[2]
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # each has buffers, and nothing here multiplies matrices
     "MALLOC_ARENA_MAX": "2",
-    # Above a thumbnail of 1200x900: what is larger is given back to the system, the rest kept for
+    # Above a thumbnail of 600x450: what is larger is given back to the system, the rest kept for
     # the next picture. Asking for it anew each time took a fifth of a thumbnail's time.
-    "MALLOC_MMAP_THRESHOLD_": "6000000",
-    "MALLOC_TRIM_THRESHOLD_": "8000000",
+    "MALLOC_MMAP_THRESHOLD_": "2000000",
+    "MALLOC_TRIM_THRESHOLD_": "4000000",
 }
 HANGS_S = 600
 """Far above what the limits in the process allow."""

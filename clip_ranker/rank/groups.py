@@ -34,7 +34,7 @@ MOST_COMPARED = 8
 CHUNK = 64
 LISTS_KEPT = 16
 """Lists whose groups are remembered, 0.6 MB at most each: they are asked for again with another
-photo, and comparing fifty takes longer than all else that a known list needs."""
+photo, and comparing fifty takes about as long as all else that a known list needs."""
 
 
 class _Prints(NamedTuple):
