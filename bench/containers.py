@@ -176,13 +176,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="bench.containers", description=__doc__)
     parser.add_argument("--only", choices=TABLES)
     options = parser.parse_args()
-    neighbours.caddy()
+    tables = [options.only] if options.only else list(TABLES)
+    if "neighbour" in tables:
+        neighbours.caddy()
     prepare()
     fine = True
     try:
         with processes.image_server(WORK / "pictures") as port:
             bench = Bench(WORK / "pictures", GRAPH, port, rounds=FEW)
-            for name in [options.only] if options.only else TABLES:
+            for name in tables:
                 for line, as_it_must_be in TABLES[name](bench):
                     print(line, flush=True)
                     fine &= as_it_must_be

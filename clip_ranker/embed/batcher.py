@@ -73,7 +73,8 @@ class Batcher:
         begun = now()
         try:
             embeddings = await embed(np.stack(pictures) if pictures else contents)
-            self._pace.took(embed, len(call), now() - begun)
+            if pictures:
+                self._pace.took(embed, len(pictures), now() - begun)
             for one, embedding in zip(call.values(), embeddings, strict=True):
                 if np.isfinite(embedding).all():
                     _settle(one, embedding)

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 
 from clip_ranker import examples, metrics
+from clip_ranker.download.urls import MAX_URL_CHARS
 from clip_ranker.embed.batcher import Embed
 from clip_ranker.embed.text_calls import EmbedTexts
 from clip_ranker.errors import CandidateError, EmbedFailedError, TooLargeError
@@ -73,10 +74,12 @@ class Pictures:
             UrlBlockedError: nothing is downloaded from there.
             CandidateError: it failed a few seconds ago.
         """
-        key = self._keys.of_url(url, image_resize_px)
-        if (known := self._cache.get(key)) is not None:  # so the URL has been judged before
-            return known
         reads = [read for scheme, read in self._readers.items() if url.startswith(scheme)]
+        if not reads and len(url) > MAX_URL_CHARS:
+            self._means.fetcher.check(url)  # refuses it, unless all but spaces is short
+        key = self._keys.of_url(url, image_resize_px)
+        if (known := self._cache.get(key)) is not None:  # found here before, so it was judged
+            return known
         content = partial(reads[0], url) if reads else self._means.fetcher.check(url)
         return Source(key, content, image_resize_px)
 
@@ -101,8 +104,7 @@ class Pictures:
 
     async def recall(self, sources: Iterable[Source]) -> None:
         """Brings what the shared cache knows of downloads into memory."""
-        keys = (one.key for one in sources if one.remote)
-        await self._cache.recall(keys, dim=self.model.dim)
+        await self._cache.recall((one.key for one in sources if one.remote), dim=self.model.dim)
 
     async def embed(self, source: Source, job: Job, *, photo: bool = False) -> Embedded:
         """Unit vector and fingerprint of a picture, out of memory if it is known.

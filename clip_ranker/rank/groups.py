@@ -32,9 +32,9 @@ COARSE_APART = 6
 MOST_COMPARED = 8
 """Pictures, those nearest at 4 by 4 pixels: bounds the work."""
 CHUNK = 64
-LISTS_KEPT = 16
-"""Lists whose groups are remembered, 0.6 MB at most each: they are asked for again with another
-photo, and comparing fifty takes about as long as all else that a known list needs."""
+REMEMBERED_LISTS, REMEMBERED_PICTURES = 16, 200
+"""Lists whose groups are remembered, and pictures in them: 0.6 MB each at most. They are asked for
+again with another photo, and comparing fifty takes about as long as all else for a known list."""
 
 
 class _Prints(NamedTuple):
@@ -60,12 +60,13 @@ def same_pictures(fingerprints: Mapping[int, bytes]) -> dict[int, int]:
     for position in sorted(fingerprints):
         first_with.setdefault(fingerprints[position], position)
     different = tuple(first_with)
-    firsts = _firsts_of(different)
+    known = len(different) <= REMEMBERED_PICTURES
+    firsts = _firsts_of(different) if known else _firsts(_prints(different))
     group = {different[n]: first_with[different[first]] for n, first in enumerate(firsts)}
     return {position: group[fingerprints[position]] for position in sorted(fingerprints)}
 
 
-@lru_cache(LISTS_KEPT)
+@lru_cache(REMEMBERED_LISTS)
 def _firsts_of(fingerprints: tuple[bytes, ...]) -> tuple[int, ...]:
     return tuple(_firsts(_prints(fingerprints)))
 

@@ -13,7 +13,8 @@ from prometheus_client import REGISTRY
 
 from clip_ranker import examples
 from clip_ranker.decode import geometry, images
-from clip_ranker.errors import TimedOutError
+from clip_ranker.download.urls import MAX_URL_CHARS
+from clip_ranker.errors import TimedOutError, UrlBlockedError
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels, Preprocess
 from clip_ranker.models.store import StoredModel
@@ -21,7 +22,7 @@ from clip_ranker.pictures.embedded import Embedded
 from clip_ranker.pictures.job import Job
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.pictures.shared_cache import Entry, SharedCache
-from clip_ranker.pictures.source import Source
+from clip_ranker.pictures.source import Keys, Source
 from clip_ranker.rank.prefetch import PrefetchRequest
 from clip_ranker.rank.schema import RankRequest
 from clip_ranker.settings import Settings
@@ -376,3 +377,21 @@ def test_an_example_at_other_sizes_pushes_nothing_out_of_the_cache() -> None:
         await world.pictures.close()
 
     run(scenario)
+
+
+def test_a_url_that_is_too_long_is_refused_before_anything_is_made_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def nothing(_: Pixels) -> Embedding:
+        raise AssertionError
+
+    async def find() -> None:
+        pictures = Pictures(MODEL, Settings(), nothing)
+        try:
+            monkeypatch.setattr(Keys, "of_url", lambda *_: pytest.fail("it was hashed"))
+            pictures.find("https://example.com/" + "a" * MAX_URL_CHARS, 768)
+        finally:
+            await pictures.close()
+
+    with pytest.raises(UrlBlockedError):
+        asyncio.run(find())
