@@ -74,6 +74,7 @@ NOT_RUN = {
     ".venv/bin/python -m bench.models": "it takes an hour, and imports ten models",
     "make run": "in the text it is a name; the blocks are run",
     ".venv/bin/python -m bench.containers": "it takes minutes, and a Docker engine",
+    ".venv/bin/python -m bench.containers --only neighbour": "likewise",
 }
 URL = "http://localhost:8000"
 
