@@ -49,8 +49,7 @@ class Container(Endpoint):
         with ExitStack() as undone:
             undone.callback(self.close)
             if not self.starts(lambda: self._state()["Running"]):
-                log = subprocess.run(["docker", "logs", self._name], capture_output=True, text=True)
-                raise RuntimeError(f"the container did not start\n{log.stdout}{log.stderr}")
+                raise RuntimeError(f"the container did not start\n{logs(self._name)}")
             self._main = psutil.Process(self._state()["Pid"])
             undone.pop_all()
 
@@ -99,6 +98,12 @@ def build(model: str) -> str:
         script = ("deploy/image.sh", Path(sys.executable).parent)
         subprocess.run(script, cwd=ROOT, env=environment, check=True)
     return tag
+
+
+def logs(name: str) -> str:
+    """All that a container has written."""
+    log = subprocess.run(["docker", "logs", name], capture_output=True, text=True, check=False)
+    return log.stdout + log.stderr
 
 
 def run(*command: str) -> str:

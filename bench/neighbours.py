@@ -20,7 +20,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.container import Container, build, run
+from bench.container import Container, build, logs, run
 from bench.crowds import CROWD
 from bench.session import FEW, Bench
 from bench.settings import MODEL, ROOT
@@ -99,8 +99,7 @@ def _caddy(image: str) -> Iterator[int]:
         end = time.monotonic() + STARTS_S
         while not _answers(port):  # it makes its certificate first
             if time.monotonic() > end:
-                log = subprocess.run(["docker", "logs", name], capture_output=True, text=True)
-                sys.exit(f"Caddy did not start\n{log.stdout}{log.stderr}")
+                sys.exit(f"Caddy did not start\n{logs(name)}")
             time.sleep(EVERY_S)
         yield port
 

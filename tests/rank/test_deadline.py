@@ -10,10 +10,9 @@ from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.preprocess import Pixels
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.listing import Candidate
-from clip_ranker.rank.ranking import Ranking
-from clip_ranker.rank.schema import RankRequest, RankResponse
+from clip_ranker.rank.schema import RankResponse
 from clip_ranker.settings import Settings
-from tests.rank.test_query import MODEL, colours
+from tests.rank.test_query import MODEL, answered, colours
 
 
 def test_calls_before_the_deadline_are_as_large_as_can_be_back_by_then(
@@ -41,16 +40,8 @@ def test_calls_before_the_deadline_are_as_large_as_can_be_back_by_then(
             return await colours(pixels)
 
         pictures = Pictures(MODEL, Settings(), embed)
-        try:
-            request = RankRequest(
-                query_image_url=f"example:{photo}", candidates=listed, deadline_ms=9000
-            )
-            async with Ranking(request, pictures, timeout_s=600) as ranking:
-                async for _ in ranking.events():
-                    pass
-            return ranking.answer()
-        finally:
-            await pictures.close()
+        photo_url = f"example:{photo}"
+        return await answered(pictures, listed, query_image_url=photo_url, deadline_ms=9000)
 
     answer = asyncio.run(rank())
     # The photo; three quarters of the eight seconds left, of the two left; the least.

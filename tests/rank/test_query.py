@@ -56,17 +56,21 @@ def ranked(model: StoredModel = MODEL, embed: Any = colours, **body: Any) -> Ran
     """What is answered for these listings, in a process of ours."""
 
     async def rank() -> RankResponse:
-        pictures = Pictures(model, Settings(), embed)
-        try:
-            request = RankRequest(candidates=LISTED, **body)
-            async with Ranking(request, pictures, timeout_s=60) as ranking:
-                async for _ in ranking.events():
-                    pass
-            return ranking.answer()
-        finally:
-            await pictures.close()
+        return await answered(Pictures(model, Settings(), embed), LISTED, **body)
 
     return asyncio.run(rank())
+
+
+async def answered(pictures: Pictures, listed: list[Candidate], **body: Any) -> RankResponse:
+    """What is answered for these; closes the pictures."""
+    try:
+        request = RankRequest(candidates=listed, **body)
+        async with Ranking(request, pictures, timeout_s=60) as ranking:
+            async for _ in ranking.events():
+                pass
+        return ranking.answer()
+    finally:
+        await pictures.close()
 
 
 def scores(answer: RankResponse) -> Mapping[str | int, float]:
