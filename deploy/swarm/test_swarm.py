@@ -195,7 +195,11 @@ def test_the_embedder_runs_apart(swarm: None) -> None:
     client = stack.client(api)
     stack.wait_until(lambda: client.get("/healthz").text == "ok", "the API has found it")
     assert client.post("/rank", json=body("example:cat")).json()["meta"]["succeeded"] == 1
-    docker("kill", embedder)
+    docker("kill", embedder)  # the next one may be there before anybody has asked
+    stack.wait_until(lambda: stack.containers("apart_embedder") not in ([], [embedder]), "another")
+    stack.wait_until(lambda: client.get("/healthz").text == "ok", "the API has found that one")
+    docker("service", "scale", "--detach", "apart_embedder=0")
     stack.wait_until(lambda: client.get("/healthz").status_code == 503, "it is as well")
-    stack.wait_until(lambda: client.get("/healthz").text == "ok", "another embedder")
+    docker("service", "scale", "--detach", "apart_embedder=1")
+    stack.wait_until(lambda: client.get("/healthz").text == "ok", "a third embedder")
     assert stack.containers("apart_clip-api") == [api]  # it was not ended meanwhile
