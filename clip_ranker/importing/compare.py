@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import bentoml
+import numpy as np
 import psutil
 
 from clip_ranker import processors
@@ -70,8 +71,8 @@ def told(name: str, exact: Cost, cheap: Cost, agreement: dict[str, float]) -> st
         ("", "fp32", "8 bits", ""),
         (
             "ms a picture, 16 a call",
-            f"{exact.picture_ms:.1f}",
-            f"{cheap.picture_ms:.1f}",
+            _rounded(exact.picture_ms),
+            _rounded(cheap.picture_ms),
             f"{share:.2f}",
         ),
         (
@@ -94,6 +95,11 @@ def told(name: str, exact: Cost, cheap: Cost, agreement: dict[str, float]) -> st
             "",
         ]
     )
+
+
+def _rounded(number: float) -> str:
+    """To three digits, of milliseconds as of microseconds."""
+    return np.format_float_positional(number, 3, fractional=False, trim="-")
 
 
 def _how(name: str) -> str:

@@ -59,3 +59,11 @@ def test_where_8_bits_are_refused_fp32_is_taken(capfd: pytest.CaptureFixture[str
 
 def test_where_fp32_is_refused_nothing_is_said() -> None:
     assert compare.both(lambda _: 1, ["--precision", "auto"], "it") == 1
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "said"), [(1234.5, "1230"), (48.312, "48.3"), (7.0, "7"), (0.04321, "0.0432")]
+)
+def test_a_tiny_model_on_a_fast_processor_takes_some_time(milliseconds: float, said: str) -> None:
+    costs = (compare.Cost(milliseconds, 400), compare.Cost(milliseconds, 200))
+    assert f" {said} " in compare.told("it", *costs, MEASURED)
