@@ -85,7 +85,8 @@ def test_other_towers_keep_the_plain_graph(tmp_path: Path, vision: dict[str, Any
 
 def test_the_lean_graph_computes_only_the_class_token_at_the_end(tmp_path: Path) -> None:
     source = _source(tmp_path, {})
-    tokens = {}
+    tokens: dict[str, list[int]] = {}
+    keys: dict[str, int] = {}
     for name, tower in lean.towers(source).items():
         path = tmp_path / f"{name}.onnx"
         export.export(tower, export.two_pictures(source.preprocess), path)
@@ -95,4 +96,6 @@ def test_the_lean_graph_computes_only_the_class_token_at_the_end(tmp_path: Path)
             shapes[node.output[0]] for node in graph.node if node.op_type in ("Gelu", "Sigmoid")
         ]
         tokens[name] = [dims[1].dim_value for dims in widest]
+        keys[name] = sum(node.op_type == "MultiHeadAttention" for node in graph.node)
     assert tokens == {"lean": [17, 1], "plain": [17, 17]}
+    assert keys["lean"] == 1  # no token has any in the second of the two blocks
