@@ -98,7 +98,7 @@ def told(name: str, exact: Cost, cheap: Cost, agreement: dict[str, float]) -> st
 
 
 def _rounded(number: float) -> str:
-    """To three digits, of milliseconds as of microseconds."""
+    """To three digits and without an exponent: a tiny model takes microseconds."""
     return np.format_float_positional(number, 3, fractional=False, trim="-")
 
 

@@ -29,6 +29,7 @@ PRODUCTS = ("MatMul", "Gemm", "Conv")
 IN_FLOAT = (0, 1 / 8, 1 / 4, 1 / 2)
 """Shares of the layers left in float, tried in this order."""
 CALIBRATION_BATCH = 4
+MATRIX_DIMS = 2
 
 
 def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
@@ -42,7 +43,7 @@ def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
     smoothed = _smoothed(graph, path.with_name(f"smooth-{path.name}"), pictures)
     layers = by_outliers(smoothed, pictures)
     for share in IN_FLOAT:
-        in_8_bits(smoothed, path, pictures, layers[: round(share * len(layers))])
+        in_8_bits(smoothed, path, pictures, layers[round(share * len(layers)) :])
         agreement = gate.measure(exact, Encoder(path), preprocess)
         try:
             gate.check(agreement)
@@ -67,11 +68,10 @@ def _smoothed(graph: Path, path: Path, pictures: NDArray[np.uint8]) -> Path:
     return path
 
 
-def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], in_float: list[str]) -> None:
-    """Writes to ``path`` the graph with its products by constants in 8 bits.
+def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], layers: list[str]) -> None:
+    """Writes to ``path`` the graph with these of its products by constants in 8 bits.
 
-    Those of the nodes ``in_float`` stay as they are. The ranges of activations are fixed on
-    ``pictures``, uint8 (n, height, width, 3).
+    The ranges of activations are fixed on ``pictures``, uint8 (n, height, width, 3).
     """
     path.with_name(path.name + ".data").unlink(missing_ok=True)  # onnx would append to it
     quantization.quantize_static(
@@ -80,7 +80,7 @@ def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], in_float: li
         _Batches(pictures),
         quant_format=quantization.QuantFormat.QDQ,
         op_types_to_quantize=list(PRODUCTS),
-        nodes_to_exclude=in_float,
+        nodes_to_quantize=layers,
         per_channel=True,
         reduce_range=True,
         activation_type=quantization.QuantType.QUInt8,
@@ -94,12 +94,17 @@ def by_outliers(graph: Path, pictures: NDArray[np.uint8]) -> list[str]:
     """Names of the products by constants, those that 8 bits hurt most first.
 
     An input is cut into 256 steps between its extremes: the further these lie out, measured in
-    standard deviations, the coarser are the steps for all the rest.
+    standard deviations, the coarser are the steps for all the rest. A matrix for each head is left
+    out: ONNX Runtime has no such product in 8 bits, and would round for nothing.
     """
     model = onnx.load(graph)
-    constants = {tensor.name for tensor in model.graph.initializer}
+    dims = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
     products = [
-        node for node in model.graph.node if node.op_type in PRODUCTS and node.input[1] in constants
+        node
+        for node in model.graph.node
+        if node.op_type in PRODUCTS
+        and node.input[1] in dims
+        and (node.op_type != "MatMul" or dims[node.input[1]] == MATRIX_DIMS)
     ]
     inputs = sorted({node.input[0] for node in products})
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in inputs)

@@ -89,23 +89,12 @@ def _in_8_bits(values: Floats, weights: Floats) -> Floats:
 def _norms(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, list[onnx.NodeProto]]]:
     """Each layer norm that feeds nothing but products by constants, and these."""
     constants = {tensor.name for tensor in graph.initializer}
-
-    def behind(name: str) -> list[onnx.NodeProto] | None:
-        found: list[onnx.NodeProto] = []
-        for node in graph.node:
-            if name not in node.input:
-                continue
-            if node.op_type == "MatMul" and node.input[1] in constants:
-                found.append(node)
-            elif node.op_type == "Slice" and (more := behind(node.output[0])) is not None:
-                found += more  # of tokens: channels stay what they are
-            else:
-                return None
-        return found
-
     for node in graph.node:
-        if node.op_type == "LayerNormalization" and (products := behind(node.output[0])):
-            yield node, products
+        if node.op_type != "LayerNormalization":
+            continue
+        behind = [one for one in graph.node if node.output[0] in one.input]
+        if behind and all(one.op_type == "MatMul" and one.input[1] in constants for one in behind):
+            yield node, behind
 
 
 def _values(

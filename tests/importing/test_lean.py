@@ -85,17 +85,19 @@ def test_other_towers_keep_the_plain_graph(tmp_path: Path, vision: dict[str, Any
 
 def test_the_lean_graph_computes_only_the_class_token_at_the_end(tmp_path: Path) -> None:
     source = _source(tmp_path, {})
-    tokens: dict[str, list[int]] = {}
-    keys: dict[str, int] = {}
+    tokens = {}
     for name, tower in lean.towers(source).items():
         path = tmp_path / f"{name}.onnx"
         export.export(tower, export.two_pictures(source.preprocess), path)
         graph = onnx.shape_inference.infer_shapes(onnx.load(path)).graph
         shapes = {value.name: value.type.tensor_type.shape.dim for value in graph.value_info}
-        widest = [
-            shapes[node.output[0]] for node in graph.node if node.op_type in ("Gelu", "Sigmoid")
+        matrices = {tensor.name for tensor in graph.initializer if len(tensor.dims) == 2}
+        products = [
+            shapes[node.output[0]]
+            for node in graph.node
+            if node.op_type in ("MatMul", "Gemm") and matrices & set(node.input)
         ]
-        tokens[name] = [dims[1].dim_value for dims in widest]
-        keys[name] = sum(node.op_type == "MultiHeadAttention" for node in graph.node)
-    assert tokens == {"lean": [17, 1], "plain": [17, 17]}
-    assert keys["lean"] == 1  # no token has any in the second of the two blocks
+        tokens[name] = [dims[1].dim_value for dims in products if len(dims) == 3]
+    # Patches; query, key, value, output and the two of the perceptron; the same but key and value.
+    assert tokens["lean"] == [16, *[17] * 6, *[1] * 4]
+    assert tokens["plain"].count(17) == 4  # the perceptrons of both blocks

@@ -150,14 +150,23 @@ def test_a_pictures_vector_does_not_depend_on_its_neighbours(
     assert np.allclose(encoder(pixels)[:1], encoder(pixels[:1]), atol=1e-6)
 
 
-def test_layers_left_in_float_are_those_asked_for(graph: Path, tmp_path: Path) -> None:
+def test_the_layers_that_are_not_asked_for_stay_in_float(graph: Path, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
     layers = quantise.by_outliers(graph, pixels)
-    quantise.in_8_bits(graph, tmp_path / "int8.onnx", pixels, layers[:3])
+    quantise.in_8_bits(graph, tmp_path / "int8.onnx", pixels, layers[3:])
     model = onnx.load(tmp_path / "int8.onnx")
     floats = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
     kept = {node.name for node in model.graph.node if floats & set(node.input[1:])}
     assert set(layers[:3]) <= kept
+    assert not set(layers[3:]) & kept
+
+
+def test_a_matrix_for_each_head_stays_in_float(graph: Path, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 64, 64, 3), np.uint8)
+    quantise.in_8_bits(graph, tmp_path / "int8.onnx", pixels, quantise.by_outliers(graph, pixels))
+    tensors = onnx.load(tmp_path / "int8.onnx").graph.initializer
+    kinds = [tensor.data_type for tensor in tensors if tensor.name in ("last.keys", "last.values")]
+    assert kinds == [onnx.TensorProto.FLOAT] * 2
 
 
 def test_coarse_weights_are_refused_with_the_numbers(
