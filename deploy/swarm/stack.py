@@ -82,6 +82,12 @@ def containers(service: str = SERVICE) -> list[str]:
     return found.split()
 
 
+def checks(container: str) -> dict[str, int]:
+    """Exit codes of its last health checks, by when they began, oldest first."""
+    log = json.loads(docker("inspect", container, "--format", "{{json .State.Health.Log}}"))
+    return {check["Start"]: check["ExitCode"] for check in log}
+
+
 def whole(replicas: int = REPLICAS, *, without: str = "") -> bool:
     """Whether as many replicas run, all of them healthy, and a certain one is gone."""
     label = f"label=com.docker.swarm.service.name={SERVICE}"
@@ -133,13 +139,16 @@ def wait_until(holds: Callable[[], bool], what: str) -> float:
 
 
 def said() -> str:
-    """Tasks, and the last lines of the service."""
-    commands = (
-        ["docker", "stack", "ps", "--no-trunc", STACK],
-        ["docker", "service", "logs", "--tail", "15", SERVICE],
-    )
+    """Tasks and last lines of every service."""
     output = (
-        subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-        for command in commands
+        subprocess.run(
+            ["docker", "service", *command, service],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        for service in docker("service", "ls", "--format", "{{.Name}}").split()
+        for command in (["ps", "--no-trunc"], ["logs", "--tail", "15"])
     )
     return "\n".join(one.stdout + one.stderr for one in output)

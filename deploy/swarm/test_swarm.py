@@ -199,7 +199,13 @@ def test_the_embedder_runs_apart(swarm: None) -> None:
     stack.wait_until(lambda: stack.containers("apart_embedder") not in ([], [embedder]), "another")
     stack.wait_until(lambda: client.get("/healthz").text == "ok", "the API has found that one")
     docker("service", "scale", "--detach", "apart_embedder=0")
-    stack.wait_until(lambda: client.get("/healthz").status_code == 503, "it is as well")
+    stack.wait_until(lambda: client.get("/healthz").status_code == 503, "503 without an embedder")
+    known = stack.checks(api)
+    # The first of two may have begun while there was one.
+    stack.wait_until(lambda: len(stack.checks(api).keys() - known.keys()) > 1, "checks of the API")
+    assert [*stack.checks(api).values()][-1] == 0  # or it would be ended, which brings nothing
     docker("service", "scale", "--detach", "apart_embedder=1")
     stack.wait_until(lambda: client.get("/healthz").text == "ok", "a third embedder")
-    assert stack.containers("apart_clip-api") == [api]  # it was not ended meanwhile
+    new = body(url("gravel", f"apart-{next(MARKS)}"))
+    assert client.post("/rank", json=new).json()["meta"]["succeeded"] == 1
+    assert stack.containers("apart_clip-api") == [api]
