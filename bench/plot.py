@@ -10,7 +10,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 ASIDE = 0.1
-"""Between the dots of one processor and of the next, of what lies between two ratios."""
+"""From one processor's dots to the next one's; from one ratio to the other it is 1."""
 
 
 def plot(known: Known, path: Path) -> None:
