@@ -30,6 +30,7 @@ IN_FLOAT = (0, 1 / 8, 1 / 4, 1 / 2)
 """Shares of the layers left in float, tried in this order."""
 CALIBRATION_BATCH = 4
 MATRIX_DIMS = 2
+"""Of weights that all rows share; those of each head apart have three."""
 
 
 def quantise(graph: Path, path: Path, preprocess: Preprocess) -> gate.Agreement:
@@ -95,7 +96,8 @@ def by_outliers(graph: Path, pictures: NDArray[np.uint8]) -> list[str]:
 
     An input is cut into 256 steps between its extremes: the further these lie out, measured in
     standard deviations, the coarser are the steps for all the rest. A matrix for each head is left
-    out: ONNX Runtime has no such product in 8 bits, and would round for nothing.
+    out: the quantiser would have a scale for each row of it, which is summed over, so that ONNX
+    Runtime computes in float all the same.
     """
     model = onnx.load(graph)
     dims = {tensor.name: len(tensor.dims) for tensor in model.graph.initializer}
