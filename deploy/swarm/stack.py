@@ -82,10 +82,10 @@ def containers(service: str = SERVICE) -> list[str]:
     return found.split()
 
 
-def checks(container: str) -> dict[str, int]:
-    """Exit codes of its last health checks, by when they began, oldest first."""
+def checks(container: str) -> dict[str, dict[str, Any]]:
+    """Its last health checks as Docker logs them, by when they began, oldest first."""
     log = json.loads(docker("inspect", container, "--format", "{{json .State.Health.Log}}"))
-    return {check["Start"]: check["ExitCode"] for check in log}
+    return {check["Start"]: check for check in log}
 
 
 def whole(replicas: int = REPLICAS, *, without: str = "") -> bool:
@@ -140,15 +140,20 @@ def wait_until(holds: Callable[[], bool], what: str) -> float:
 
 def said() -> str:
     """Tasks and last lines of every service."""
-    output = (
-        subprocess.run(
-            ["docker", "service", *command, service],
+
+    def tell(*command: str) -> str:
+        """What Docker says, though it may be sick."""
+        told = subprocess.run(
+            ["docker", "service", *command],
             capture_output=True,
             text=True,
             check=False,
             timeout=60,
         )
-        for service in docker("service", "ls", "--format", "{{.Name}}").split()
+        return told.stdout + told.stderr
+
+    return "\n".join(
+        tell(*command, service)
+        for service in tell("ls", "--format", "{{.Name}}").split()
         for command in (["ps", "--no-trunc"], ["logs", "--tail", "15"])
     )
-    return "\n".join(one.stdout + one.stderr for one in output)
