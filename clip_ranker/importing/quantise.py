@@ -87,7 +87,6 @@ def in_8_bits(graph: Path, path: Path, pictures: NDArray[np.uint8], layers: list
         activation_type=quantization.QuantType.QUInt8,
         weight_type=quantization.QuantType.QInt8,
         use_external_data_format=True,
-        extra_options={"MatMulConstBOnly": True},
     )
 
 
