@@ -14,7 +14,7 @@ from clip_ranker.evaluate.setting import SERVED, SETTINGS
 from clip_ranker.models.encoder import Embedding
 from clip_ranker.models.store import StoredModel
 from clip_ranker.rank.verdicts import line
-from tests.rank.test_query import MODEL
+from tests.rank.in_process import MODEL
 
 
 def vector(seed: int) -> Embedding:

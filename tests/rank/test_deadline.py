@@ -12,7 +12,7 @@ from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.listing import Candidate
 from clip_ranker.rank.schema import RankResponse
 from clip_ranker.settings import Settings
-from tests.rank.test_query import MODEL, answered, colours
+from tests.rank.in_process import MODEL, answered, colours
 
 
 def test_calls_before_the_deadline_are_as_large_as_can_be_back_by_then(

@@ -28,7 +28,7 @@ from clip_ranker.rank.schema import RankRequest
 from clip_ranker.rank.scores import cosine, score
 from clip_ranker.rank.verdicts import Verdicts, line
 from tests.conftest import ROOT
-from tests.rank.test_query import MODEL
+from tests.rank.in_process import MODEL
 
 DIM = 16
 

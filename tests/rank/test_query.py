@@ -6,7 +6,6 @@ import io
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,30 +21,20 @@ from clip_ranker.errors import (
     EmbedFailedError,
     NotAnImageError,
 )
-from clip_ranker.models.calibration import Calibration
 from clip_ranker.models.encoder import Embedding
-from clip_ranker.models.preprocess import Pixels, Preprocess
+from clip_ranker.models.preprocess import Pixels
 from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.pictures import Pictures
 from clip_ranker.rank.listing import Candidate
-from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.rank.scores import cosine, in_order, score
 from clip_ranker.settings import Settings
 from tests.photos import PHOTOS
+from tests.rank.in_process import BANDS, MODEL, answered, colours
 
-PREPROCESS = Preprocess(8, 8, (0.5,) * 3, (0.5,) * 3)
-MODEL = StoredModel("m", Path("m"), PREPROCESS, 192, "source", "digest")
-BANDS = Calibration((0.2, 1.0), (0.0, 1.0), 0.999, 0.9, 0.95, "by hand")
 NAMES = ("cat", "coffee", "rocket")
 TEXT = {name: base64.b64encode(PHOTOS[name]).decode() for name in NAMES}
 LISTED = [Candidate(auction_id=name, image_url=f"example:{name}") for name in NAMES]
-
-
-async def colours(pixels: Pixels) -> Embedding:
-    """A model that sees nothing but where which colour is."""
-    flat = pixels.reshape(len(pixels), -1).astype(np.float32)
-    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
 
 
 async def broken(_: Pixels) -> Embedding:
@@ -59,18 +48,6 @@ def ranked(model: StoredModel = MODEL, embed: Any = colours, **body: Any) -> Ran
         return await answered(Pictures(model, Settings(), embed), LISTED, **body)
 
     return asyncio.run(rank())
-
-
-async def answered(pictures: Pictures, listed: list[Candidate], **body: Any) -> RankResponse:
-    """What is answered for these; closes the pictures."""
-    try:
-        request = RankRequest(candidates=listed, **body)
-        async with Ranking(request, pictures, timeout_s=60) as ranking:
-            async for _ in ranking.events():
-                pass
-        return ranking.answer()
-    finally:
-        await pictures.close()
 
 
 def scores(answer: RankResponse) -> Mapping[str | int, float]:

@@ -3,15 +3,10 @@
 import asyncio
 import base64
 import itertools
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image, ImageOps
 
-from clip_ranker.models.encoder import Embedding
-from clip_ranker.models.preprocess import Pixels, Preprocess
-from clip_ranker.models.store import StoredModel
 from clip_ranker.pictures.pictures import EXAMPLES, Pictures
 from clip_ranker.rank.listing import Candidate
 from clip_ranker.rank.local_features import FIRST
@@ -19,16 +14,7 @@ from clip_ranker.rank.ranking import Ranking
 from clip_ranker.rank.schema import RankRequest, RankResponse
 from clip_ranker.settings import Settings
 from tests.photos import PHOTOS, encode, picture
-
-MODEL = StoredModel(
-    "m", Path("m"), Preprocess(8, 8, (0.5,) * 3, (0.5,) * 3), 192, "source", "digest"
-)
-
-
-async def colours(pixels: Pixels) -> Embedding:
-    """A model that sees nothing but where which colour is."""
-    flat = pixels.reshape(len(pixels), -1).astype(np.float32)
-    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+from tests.rank.in_process import MODEL, colours
 
 
 def ranked(

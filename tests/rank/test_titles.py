@@ -26,7 +26,7 @@ from clip_ranker.rank.scores import cosine
 from clip_ranker.rank.titles import by_model, weight_of
 from clip_ranker.rank.verdicts import Verdicts
 from clip_ranker.settings import Settings
-from tests.rank.test_query import BANDS, MODEL, colours
+from tests.rank.in_process import BANDS, MODEL, answered, colours
 
 TOWER = TextTower(
     Path("t"), Path("t"), 77, "whitespace", short=False, digest="t", tokenizer_digest="t"
@@ -69,21 +69,11 @@ def ranked(
     """What is answered; by a model that reads text where there is ``read``."""
 
     async def rank() -> RankResponse:
-        async with Ranking(request, pictures, timeout_s=60) as ranking:
-            async for _ in ranking.events():
-                pass
-        return ranking.answer()
+        model = READS if read else MODEL
+        pictures = Pictures(model, Settings(), embed, embed_texts=read)
+        return await answered(pictures, candidates, **PLAIN | body)
 
-    async def run() -> RankResponse:
-        try:
-            return await rank()
-        finally:
-            await pictures.close()
-
-    request = RankRequest(candidates=candidates, **PLAIN | body)
-    model = READS if read else MODEL
-    pictures = Pictures(model, Settings(), embed, embed_texts=read)
-    return asyncio.run(run())
+    return asyncio.run(rank())
 
 
 def order(answer: RankResponse) -> list[Any]:
